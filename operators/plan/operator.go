@@ -140,8 +140,9 @@ type Reader interface {
 	// Read puts up to max records into the empty batch b and gives io.EOF,
 	// with or without records, at the end of the split. It blocks until there
 	// is at least one record, the end, or ctx ends; an empty batch with a nil
-	// error says "nothing yet".
-	Read(ctx context.Context, b *Batch, max int) error
+	// error says "nothing yet". What it could not decode goes to side, of
+	// SourceSpec.SideType, which is nil when nobody asked for it.
+	Read(ctx context.Context, b, side *Batch, max int) error
 	// Position is that of the record after the last one read; the caller may keep it.
 	Position() []byte
 	// NonBlocking says that Read never waits, so it may run on the mailbox.
@@ -172,6 +173,9 @@ type SourceSpec struct {
 	IdleAfter     time.Duration // a split silent for so long holds no watermark back; 0: never
 	PeriodicEvery time.Duration // SplitClock.Periodic is asked so often; 0: never
 	HasWatermarks bool          // false: no strategy, so no event-time operators behind it
+	Type          RowType       // of the main output
+	SideTag       string        // output for what could not be decoded; "" fails instead
+	SideType      RowType       // nil without SideTag
 }
 
 // SinkKind says what a sink can promise.

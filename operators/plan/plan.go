@@ -20,6 +20,9 @@ import (
 // never be committed: it is reported, and neither retried nor dropped.
 var ErrInDoubt = errors.New("transaction in doubt")
 
+// ErrBroken is wrapped by Transactional.Prepare when trying again cannot help.
+var ErrBroken = errors.New("transaction broken")
+
 // DefaultMaxParallelism is the number of key groups unless a topology says otherwise.
 const DefaultMaxParallelism = 128
 
