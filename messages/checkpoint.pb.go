@@ -114,6 +114,9 @@ type Claim struct {
 	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`                  // who claimed it, for people: host and pid
 	TimeMs        int64                  `protobuf:"varint,3,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // wall clock, for people
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`                // why the attempt began: "start", "restart after ..."
+	Nonce         uint64                 `protobuf:"fixed64,5,opt,name=nonce,proto3" json:"nonce,omitempty"`                // of the owner's session: tells its claim from an equal one of another
+	Job           string                 `protobuf:"bytes,6,opt,name=job,proto3" json:"job,omitempty"`
+	Discards      bool                   `protobuf:"varint,7,opt,name=discards,proto3" json:"discards,omitempty"` // no checkpoint before this slot counts any more
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,6 +177,27 @@ func (x *Claim) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Claim) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+func (x *Claim) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *Claim) GetDiscards() bool {
+	if x != nil {
+		return x.Discards
+	}
+	return false
 }
 
 // Manifest is a checkpoint's table of contents. Publishing it decides the checkpoint.
@@ -500,6 +524,67 @@ func (x *Blob) GetChecksum() uint64 {
 	return 0
 }
 
+// BlobHeader opens a blob of keyed state: see persistence.SnapshotBlob.
+type BlobHeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          int32                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"` // key groups [from, to)
+	To            int32                  `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	States        []*StateSchema         `protobuf:"bytes,3,rep,name=states,proto3" json:"states,omitempty"` // sections name a state by its place here
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobHeader) Reset() {
+	*x = BlobHeader{}
+	mi := &file_checkpoint_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobHeader) ProtoMessage() {}
+
+func (x *BlobHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobHeader.ProtoReflect.Descriptor instead.
+func (*BlobHeader) Descriptor() ([]byte, []int) {
+	return file_checkpoint_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BlobHeader) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *BlobHeader) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *BlobHeader) GetStates() []*StateSchema {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
 // SubtaskSnapshot is what one subtask acknowledges.
 type SubtaskSnapshot struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -512,7 +597,7 @@ type SubtaskSnapshot struct {
 
 func (x *SubtaskSnapshot) Reset() {
 	*x = SubtaskSnapshot{}
-	mi := &file_checkpoint_proto_msgTypes[6]
+	mi := &file_checkpoint_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +609,7 @@ func (x *SubtaskSnapshot) String() string {
 func (*SubtaskSnapshot) ProtoMessage() {}
 
 func (x *SubtaskSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_proto_msgTypes[6]
+	mi := &file_checkpoint_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +622,7 @@ func (x *SubtaskSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubtaskSnapshot.ProtoReflect.Descriptor instead.
 func (*SubtaskSnapshot) Descriptor() ([]byte, []int) {
-	return file_checkpoint_proto_rawDescGZIP(), []int{6}
+	return file_checkpoint_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubtaskSnapshot) GetSubtask() *Subtask {
@@ -581,7 +666,7 @@ type OperatorSnapshot struct {
 
 func (x *OperatorSnapshot) Reset() {
 	*x = OperatorSnapshot{}
-	mi := &file_checkpoint_proto_msgTypes[7]
+	mi := &file_checkpoint_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +678,7 @@ func (x *OperatorSnapshot) String() string {
 func (*OperatorSnapshot) ProtoMessage() {}
 
 func (x *OperatorSnapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_proto_msgTypes[7]
+	mi := &file_checkpoint_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +691,7 @@ func (x *OperatorSnapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSnapshot.ProtoReflect.Descriptor instead.
 func (*OperatorSnapshot) Descriptor() ([]byte, []int) {
-	return file_checkpoint_proto_rawDescGZIP(), []int{7}
+	return file_checkpoint_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OperatorSnapshot) GetOperator() string {
@@ -698,7 +783,7 @@ type ChannelState struct {
 
 func (x *ChannelState) Reset() {
 	*x = ChannelState{}
-	mi := &file_checkpoint_proto_msgTypes[8]
+	mi := &file_checkpoint_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +795,7 @@ func (x *ChannelState) String() string {
 func (*ChannelState) ProtoMessage() {}
 
 func (x *ChannelState) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_proto_msgTypes[8]
+	mi := &file_checkpoint_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +808,7 @@ func (x *ChannelState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelState.ProtoReflect.Descriptor instead.
 func (*ChannelState) Descriptor() ([]byte, []int) {
-	return file_checkpoint_proto_rawDescGZIP(), []int{8}
+	return file_checkpoint_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ChannelState) GetChannel() *Channel {
@@ -762,7 +847,7 @@ type SplitState struct {
 
 func (x *SplitState) Reset() {
 	*x = SplitState{}
-	mi := &file_checkpoint_proto_msgTypes[9]
+	mi := &file_checkpoint_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +859,7 @@ func (x *SplitState) String() string {
 func (*SplitState) ProtoMessage() {}
 
 func (x *SplitState) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_proto_msgTypes[9]
+	mi := &file_checkpoint_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +872,7 @@ func (x *SplitState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitState.ProtoReflect.Descriptor instead.
 func (*SplitState) Descriptor() ([]byte, []int) {
-	return file_checkpoint_proto_rawDescGZIP(), []int{9}
+	return file_checkpoint_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SplitState) GetId() string {
@@ -843,7 +928,7 @@ type Prepared struct {
 
 func (x *Prepared) Reset() {
 	*x = Prepared{}
-	mi := &file_checkpoint_proto_msgTypes[10]
+	mi := &file_checkpoint_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +940,7 @@ func (x *Prepared) String() string {
 func (*Prepared) ProtoMessage() {}
 
 func (x *Prepared) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_proto_msgTypes[10]
+	mi := &file_checkpoint_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +953,7 @@ func (x *Prepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prepared.ProtoReflect.Descriptor instead.
 func (*Prepared) Descriptor() ([]byte, []int) {
-	return file_checkpoint_proto_rawDescGZIP(), []int{10}
+	return file_checkpoint_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Prepared) GetCheckpoint() uint64 {
@@ -893,12 +978,15 @@ const file_checkpoint_proto_rawDesc = "" +
 	"\tLogRecord\x12&\n" +
 	"\x05claim\x18\x01 \x01(\v2\x0e.weir.v1.ClaimH\x00R\x05claim\x12/\n" +
 	"\bmanifest\x18\x02 \x01(\v2\x11.weir.v1.ManifestH\x00R\bmanifestB\b\n" +
-	"\x06record\"h\n" +
+	"\x06record\"\xac\x01\n" +
 	"\x05Claim\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x17\n" +
 	"\atime_ms\x18\x03 \x01(\x03R\x06timeMs\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xf1\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05nonce\x18\x05 \x01(\x06R\x05nonce\x12\x10\n" +
+	"\x03job\x18\x06 \x01(\tR\x03job\x12\x1a\n" +
+	"\bdiscards\x18\a \x01(\bR\bdiscards\"\xf1\x02\n" +
 	"\bManifest\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x1e\n" +
@@ -927,7 +1015,12 @@ const file_checkpoint_proto_rawDesc = "" +
 	"\x04Blob\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x1a\n" +
-	"\bchecksum\x18\x03 \x01(\x06R\bchecksum\"\x92\x01\n" +
+	"\bchecksum\x18\x03 \x01(\x06R\bchecksum\"^\n" +
+	"\n" +
+	"BlobHeader\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x12,\n" +
+	"\x06states\x18\x03 \x03(\v2\x14.weir.v1.StateSchemaR\x06states\"\x92\x01\n" +
 	"\x0fSubtaskSnapshot\x12*\n" +
 	"\asubtask\x18\x01 \x01(\v2\x10.weir.v1.SubtaskR\asubtask\x127\n" +
 	"\toperators\x18\x02 \x03(\v2\x19.weir.v1.OperatorSnapshotR\toperators\x12\x1a\n" +
@@ -975,7 +1068,7 @@ func file_checkpoint_proto_rawDescGZIP() []byte {
 	return file_checkpoint_proto_rawDescData
 }
 
-var file_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_checkpoint_proto_goTypes = []any{
 	(*LogRecord)(nil),        // 0: weir.v1.LogRecord
 	(*Claim)(nil),            // 1: weir.v1.Claim
@@ -983,32 +1076,34 @@ var file_checkpoint_proto_goTypes = []any{
 	(*OperatorMeta)(nil),     // 3: weir.v1.OperatorMeta
 	(*StateSchema)(nil),      // 4: weir.v1.StateSchema
 	(*Blob)(nil),             // 5: weir.v1.Blob
-	(*SubtaskSnapshot)(nil),  // 6: weir.v1.SubtaskSnapshot
-	(*OperatorSnapshot)(nil), // 7: weir.v1.OperatorSnapshot
-	(*ChannelState)(nil),     // 8: weir.v1.ChannelState
-	(*SplitState)(nil),       // 9: weir.v1.SplitState
-	(*Prepared)(nil),         // 10: weir.v1.Prepared
-	(*Subtask)(nil),          // 11: weir.v1.Subtask
-	(*Channel)(nil),          // 12: weir.v1.Channel
+	(*BlobHeader)(nil),       // 6: weir.v1.BlobHeader
+	(*SubtaskSnapshot)(nil),  // 7: weir.v1.SubtaskSnapshot
+	(*OperatorSnapshot)(nil), // 8: weir.v1.OperatorSnapshot
+	(*ChannelState)(nil),     // 9: weir.v1.ChannelState
+	(*SplitState)(nil),       // 10: weir.v1.SplitState
+	(*Prepared)(nil),         // 11: weir.v1.Prepared
+	(*Subtask)(nil),          // 12: weir.v1.Subtask
+	(*Channel)(nil),          // 13: weir.v1.Channel
 }
 var file_checkpoint_proto_depIdxs = []int32{
 	1,  // 0: weir.v1.LogRecord.claim:type_name -> weir.v1.Claim
 	2,  // 1: weir.v1.LogRecord.manifest:type_name -> weir.v1.Manifest
 	3,  // 2: weir.v1.Manifest.operators:type_name -> weir.v1.OperatorMeta
-	6,  // 3: weir.v1.Manifest.subtasks:type_name -> weir.v1.SubtaskSnapshot
+	7,  // 3: weir.v1.Manifest.subtasks:type_name -> weir.v1.SubtaskSnapshot
 	4,  // 4: weir.v1.OperatorMeta.states:type_name -> weir.v1.StateSchema
-	11, // 5: weir.v1.SubtaskSnapshot.subtask:type_name -> weir.v1.Subtask
-	7,  // 6: weir.v1.SubtaskSnapshot.operators:type_name -> weir.v1.OperatorSnapshot
-	5,  // 7: weir.v1.OperatorSnapshot.blobs:type_name -> weir.v1.Blob
-	9,  // 8: weir.v1.OperatorSnapshot.splits:type_name -> weir.v1.SplitState
-	10, // 9: weir.v1.OperatorSnapshot.prepared:type_name -> weir.v1.Prepared
-	8,  // 10: weir.v1.OperatorSnapshot.channels:type_name -> weir.v1.ChannelState
-	12, // 11: weir.v1.ChannelState.channel:type_name -> weir.v1.Channel
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 5: weir.v1.BlobHeader.states:type_name -> weir.v1.StateSchema
+	12, // 6: weir.v1.SubtaskSnapshot.subtask:type_name -> weir.v1.Subtask
+	8,  // 7: weir.v1.SubtaskSnapshot.operators:type_name -> weir.v1.OperatorSnapshot
+	5,  // 8: weir.v1.OperatorSnapshot.blobs:type_name -> weir.v1.Blob
+	10, // 9: weir.v1.OperatorSnapshot.splits:type_name -> weir.v1.SplitState
+	11, // 10: weir.v1.OperatorSnapshot.prepared:type_name -> weir.v1.Prepared
+	9,  // 11: weir.v1.OperatorSnapshot.channels:type_name -> weir.v1.ChannelState
+	13, // 12: weir.v1.ChannelState.channel:type_name -> weir.v1.Channel
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_checkpoint_proto_init() }
@@ -1027,7 +1122,7 @@ func file_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_checkpoint_proto_rawDesc), len(file_checkpoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,18 +10,24 @@ type Mark struct {
 // Batch is how records travel: columns of values, event times and key hashes,
 // with watermarks at their places. Its types are erased: Values holds a *[]T.
 //
-// Invariants: Times, *Values and (when not nil) Hashes have the same length;
+// Invariants: Times, *Values and (when not empty) Hashes have the same length;
 // Marks are ordered by Index and their watermarks grow strictly; a mark is
 // never messages.NoWatermark. A batch without records may carry one mark.
 type Batch struct {
 	Values any      // *[]T
 	Times  []int64  // event times, ms
-	Hashes []uint64 // of the key, once the stream is keyed; else nil
+	Hashes []uint64 // of the key, once the stream is keyed; else empty
 	Marks  []Mark
 }
 
 // Len is the number of records.
 func (b *Batch) Len() int { return len(b.Times) }
+
+// WithMark puts a watermark behind the last record and returns b.
+func (b *Batch) WithMark(watermark int64) *Batch {
+	b.Marks = append(b.Marks, Mark{Index: b.Len(), Watermark: watermark})
+	return b
+}
 
 // RowType does what must be done to the records of a stream without knowing
 // their type: one call a batch, a typed loop inside. Implementations are
@@ -39,7 +45,8 @@ type RowType interface {
 	// Scatter appends record i of [from, to) of src to dst[target[i-from]].
 	Scatter(dst []*Batch, src *Batch, from, to int, target []int32)
 	// Encode appends the wire form of b, marks and hashes included, to buf.
-	// It fails with the codec's error when T has no wire form.
+	// It fails with the codec's error when T has no wire form, also for an
+	// empty b: that is how Build finds out.
 	Encode(buf []byte, b *Batch) ([]byte, error)
 	// Decode fills the empty batch b from what Encode wrote. It does not keep p.
 	Decode(b *Batch, p []byte) error
@@ -55,9 +62,12 @@ type Keyer interface {
 }
 
 // Output takes batches from an operator. Push borrows b: the callee may change
-// it and must not keep it, the caller may use it again afterwards. A batch
-// without records and marks is ignored. An error ends the attempt; the caller
-// returns it at once and unchanged.
+// what is in its columns and must not keep them, the caller may use it again
+// afterwards. A batch without records and marks is ignored. An error ends the
+// attempt; the caller returns it at once and unchanged.
+//
+// Every watermark goes to every output of an operator, side outputs included,
+// at its place among that output's records.
 type Output interface {
 	Push(b *Batch) error
 }

@@ -1,0 +1,104 @@
+package actors
+
+import (
+	"slices"
+
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/operators/plan"
+)
+
+// restoreAll fills the operators of a subtask from the manifest it was
+// deployed with: keyed state by key group, everything else by index while the
+// parallelism is what it was.
+func (s *subtask) restoreAll() error {
+	if s.restore == nil {
+		return nil
+	}
+	for _, n := range s.ops.nodes {
+		if err := n.guard(func() error { return s.restoreNode(n) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *subtask) restoreNode(n *node) error {
+	snaps := snapshotsOf(s.restore, n.op.Name)
+	if len(snaps) == 0 {
+		return nil // an operator that is new in the topology
+	}
+	n.clock, n.finished = clockOf(snaps, n)
+	if n.sink != nil {
+		n.sink.takeShare(snaps)
+	}
+	if len(n.states) > 0 {
+		blobs := blobsFor(s.restore, snaps, n.rt.Groups)
+		if err := s.o.Backend.Restore(s.ctx, s.o.Store, blobs, n.rt.Groups, n.states); err != nil {
+			return wrap("backend.Restore", err)
+		}
+	}
+	custom, ok := n.inst.(plan.Checkpointed)
+	if !ok {
+		return nil
+	}
+	var parts [][]byte
+	for _, snap := range snaps {
+		parts = append(parts, snap.GetCustom())
+	}
+	return wrap("RestoreState", custom.RestoreState(parts))
+}
+
+// snapshotsOf collects an operator's snapshots by index.
+func snapshotsOf(m *messages.Manifest, name messages.OperatorID) []*messages.OperatorSnapshot {
+	var snaps []*messages.OperatorSnapshot
+	for _, st := range m.GetSubtasks() {
+		for _, o := range st.GetOperators() {
+			if o.GetOperator() == string(name) {
+				snaps = append(snaps, o)
+			}
+		}
+	}
+	slices.SortFunc(snaps, func(a, b *messages.OperatorSnapshot) int { return int(a.GetIndex() - b.GetIndex()) })
+	return snaps
+}
+
+// clockOf gives an operator's event-time clock and whether its input had
+// ended. With another parallelism no subtask is what it was: the least clock is
+// the one that makes no record late that was on time.
+func clockOf(snaps []*messages.OperatorSnapshot, n *node) (watermark int64, finished bool) {
+	if len(snaps) == n.rt.Parallelism {
+		own := snaps[n.rt.Index]
+		return own.GetWatermark(), own.GetFinished()
+	}
+	watermark, finished = messages.MaxWatermark, true
+	for _, snap := range snaps {
+		watermark, finished = min(watermark, snap.GetWatermark()), finished && snap.GetFinished()
+	}
+	return watermark, finished
+}
+
+// blobsFor names the blobs in which some of the groups may lie.
+func blobsFor(m *messages.Manifest, snaps []*messages.OperatorSnapshot, groups messages.KeyGroupRange) []*messages.Blob {
+	var blobs []*messages.Blob
+	for _, snap := range snaps {
+		had := messages.KeyGroupsOf(int(snap.GetIndex()), int(snap.GetParallelism()), int(m.GetMaxParallelism()))
+		if had.From < groups.To && groups.From < had.To {
+			blobs = append(blobs, snap.GetBlobs()...)
+		}
+	}
+	return blobs
+}
+
+// takeShare deals the prepared transactions of all old subtasks to the new
+// ones: that of index i goes to i modulo the parallelism.
+func (k *sink) takeShare(snaps []*messages.OperatorSnapshot) {
+	k.restored.Restored = true
+	for _, snap := range snaps {
+		for _, p := range snap.GetPrepared() {
+			k.restored.Keep = append(k.restored.Keep, p.GetHandle())
+			if int(snap.GetIndex())%k.n.rt.Parallelism == k.n.rt.Index {
+				k.commits = append(k.commits, p)
+			}
+		}
+	}
+}

@@ -1,0 +1,447 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirflow/weir/actors/watermark"
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/operators/plan"
+)
+
+// source reads the splits of one source operator in one subtask.
+//
+// Invariants: a split's position is that of the record after the last one that
+// was pushed, so what a snapshot stores and what the barrier separates agree;
+// at most one read of a split is under way; a split has two batches, so at most
+// two results wait; a split's clock has seen exactly the records that were pushed.
+type source struct {
+	s       *subtask
+	n       *node
+	spec    *plan.SourceSpec
+	splits  []*split
+	clock   *watermark.Merge
+	turn    int  // the split that is looked at first
+	ticking bool // a pullTick is on its way
+	stopped bool // StopSources came: read no more
+	ended   bool // the end of input was announced
+}
+
+// split is one file or partition.
+type split struct {
+	id       string
+	input    int // in the source's clock
+	position []byte
+	clock    plan.SplitClock
+	reader   *reader
+	results  []*readDone // came in and wait for their turn
+	lastRead int64       // when records came last, processing time in ms
+	drained  bool        // the last read gave an error or the end
+	now      readDone    // scratch: of a read that does not wait
+	finished bool
+}
+
+// reader hands a plan.Reader to and fro between the mailbox and the work that
+// reads. Whoever finds that the other is done with it closes it.
+type reader struct {
+	plan.Reader              // nil until the first read opened it
+	state       atomic.Int32 // readerIdle, readerBusy, readerAbandoned
+	free        []*filled    // empty, the mailbox's
+}
+
+// filled is what one read fills.
+type filled struct{ batch, side *plan.Batch }
+
+const (
+	readerIdle int32 = iota
+	readerBusy
+	readerAbandoned
+)
+
+// readDone comes back from the work that read a batch of a split.
+type readDone struct {
+	split *split
+	*filled
+	position []byte
+	err      error // io.EOF at the end of the split
+}
+
+type pullTick struct{}     // go on reading
+type idleCheck struct{}    // look for splits that fell silent
+type periodicTick struct{} // ask periodic watermark generators
+
+func newSource(s *subtask, n *node) *source {
+	return &source{s: s, n: n, spec: n.op.Source, clock: watermark.NewMerge(0)}
+}
+
+// assign adds splits, where a checkpoint left them or from their beginning.
+// Splits that are here already are left alone, so it may be repeated.
+func (src *source) assign(states []*messages.SplitState) error {
+	for _, st := range states {
+		if src.has(st.GetId()) {
+			continue
+		}
+		sp := &split{id: st.GetId(), position: st.GetPosition(), finished: st.GetFinished(), clock: src.spec.Source.NewClock(), lastRead: src.s.now()}
+		if len(sp.position) == 0 {
+			sp.position = nil
+		}
+		if st.GetGenerator() != nil {
+			if err := sp.clock.Restore(st.GetGenerator()); err != nil {
+				return fmt.Errorf("watermark generator of split %q: %w", sp.id, err)
+			}
+		}
+		sp.input = src.clock.Add(watermarkOf(st), st.GetIdle())
+		src.splits = append(src.splits, sp)
+	}
+	return nil
+}
+
+// watermarkOf gives a split's clock; one that was never read has none.
+func watermarkOf(st *messages.SplitState) int64 {
+	if len(st.GetPosition()) == 0 && !st.GetFinished() {
+		return messages.NoWatermark
+	}
+	return st.GetWatermark()
+}
+
+func (src *source) has(id string) bool {
+	for _, sp := range src.splits {
+		if sp.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// start begins to read, and sets the timers that the strategy asks for.
+func (src *source) start() error {
+	if src.spec.IdleAfter > 0 {
+		src.s.after(src.spec.IdleAfter, idleCheck{})
+	}
+	if src.spec.PeriodicEvery > 0 {
+		src.s.after(src.spec.PeriodicEvery, periodicTick{})
+	}
+	return src.pull()
+}
+
+// pull is the source's loop: it asks for what is not being read, works off one
+// batch, and comes back by a message to itself, so that barriers and orders get
+// their turn.
+func (src *source) pull() error {
+	if src.stopped || src.ended || !src.s.running {
+		return nil
+	}
+	src.request()
+	if !src.s.ready() {
+		return nil // the credit that comes back pulls again
+	}
+	sp, done := src.nextResult()
+	if done == nil {
+		return src.maybeEnd()
+	}
+	if err := src.consume(sp, done); err != nil {
+		return err
+	}
+	if !src.ticking {
+		src.ticking = true
+		src.s.toSelf(pullTick{})
+	}
+	return nil
+}
+
+// request starts reads of all open splits that have none under way.
+func (src *source) request() {
+	open := 0
+	for _, sp := range src.splits {
+		if sp.finished {
+			continue
+		}
+		if open++; src.spec.Bounded && open > src.s.o.MaxOpenSplits {
+			return
+		}
+		if sp.reader == nil {
+			sp.reader = src.newReader()
+		}
+		if r := sp.reader; !sp.drained && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
+			src.read(sp)
+		}
+	}
+}
+
+func (src *source) newReader() *reader {
+	r := &reader{}
+	for range 2 {
+		f := &filled{batch: src.spec.Type.New(src.s.o.BatchRecords)}
+		if src.spec.SideType != nil {
+			f.side = src.spec.SideType.New(0)
+		}
+		r.free = append(r.free, f)
+	}
+	return r
+}
+
+// ready tells whether the reader is open and can be read without waiting.
+func (r *reader) ready() bool {
+	return r != nil && r.state.Load() == readerIdle && r.Reader != nil && r.NonBlocking()
+}
+
+func (r *reader) take() *filled {
+	f := r.free[len(r.free)-1]
+	r.free = r.free[:len(r.free)-1]
+	return f
+}
+
+// read opens the split if need be and reads a batch of it, off the mailbox.
+func (src *source) read(sp *split) {
+	r, id, position, full := sp.reader, sp.id, sp.position, src.s.o.BatchRecords
+	done := &readDone{split: sp, filled: r.take()}
+	r.state.Store(readerBusy)
+	src.s.work("read "+id, func(ctx context.Context) any {
+		if r.Reader == nil {
+			r.Reader, done.err = src.spec.Source.OpenSplit(ctx, id, position)
+		}
+		if done.err == nil && !r.NonBlocking() {
+			done.err = r.Read(ctx, done.batch, done.side, full)
+		}
+		if r.Reader != nil {
+			done.position = r.Position()
+		}
+		if !r.state.CompareAndSwap(readerBusy, readerIdle) && r.Reader != nil {
+			r.Close()
+		}
+		return done
+	})
+}
+
+// nextResult gives the split whose records come next, in turn: one whose read
+// came back, or one that can be read without waiting.
+func (src *source) nextResult() (*split, *readDone) {
+	for k := range src.splits {
+		i := (src.turn + k) % len(src.splits)
+		sp := src.splits[i]
+		if done := src.resultOf(sp); done != nil {
+			src.turn = (i + 1) % len(src.splits)
+			return sp, done
+		}
+	}
+	return nil, nil
+}
+
+func (src *source) resultOf(sp *split) *readDone {
+	if len(sp.results) > 0 {
+		done := sp.results[0]
+		sp.results = append(sp.results[:0], sp.results[1:]...)
+		return done
+	}
+	if sp.finished || sp.drained || !sp.reader.ready() {
+		return nil
+	}
+	done := &sp.now
+	*done = readDone{split: sp, filled: sp.reader.take()}
+	done.err = sp.reader.Read(src.s.ctx, done.batch, done.side, src.s.o.BatchRecords)
+	done.position = sp.reader.Position()
+	return done
+}
+
+// onRead takes the result of a read that ran off the mailbox.
+func (src *source) onRead(done *readDone) error {
+	done.split.results = append(done.split.results, done)
+	done.split.drained = done.err != nil
+	return src.pull()
+}
+
+// consume pushes what was read into the chain, and only then moves the position.
+func (src *source) consume(sp *split, done *readDone) error {
+	if done.err != nil && !errors.Is(done.err, io.EOF) {
+		return src.n.fail(fmt.Errorf("split %q: %w", sp.id, done.err))
+	}
+	if done.batch.Len() > 0 {
+		if err := src.pushRead(sp, done.batch); err != nil {
+			return err
+		}
+	}
+	if done.side != nil && done.side.Len() > 0 {
+		if err := src.n.outputs.push(src.spec.SideTag, done.side); err != nil {
+			return err
+		}
+		src.spec.SideType.Reset(done.side)
+	}
+	sp.position = done.position
+	src.s.o.Env.Step("source.read")
+	src.spec.Type.Reset(done.batch)
+	sp.reader.free = append(sp.reader.free, done.filled)
+	if done.err != nil {
+		return src.finish(sp)
+	}
+	return nil
+}
+
+func (src *source) pushRead(sp *split, b *plan.Batch) error {
+	sp.lastRead = src.s.now()
+	if _, idle := src.clock.Input(sp.input); idle {
+		if err := src.setIdle(sp, false); err != nil {
+			return err
+		}
+	}
+	if err := src.n.guard(func() error { return sp.clock.Observe(b) }); err != nil {
+		return err
+	}
+	b.Marks = mergeMarks(src.clock, sp.input, b.Marks)
+	return src.push(b)
+}
+
+func (src *source) push(b *plan.Batch) error {
+	src.n.in += uint64(b.Len())
+	src.s.busy()
+	side := len(b.Marks) > 0 && src.spec.SideTag != ""
+	last := int64(0)
+	if side {
+		last = b.Marks[len(b.Marks)-1].Watermark
+	}
+	if err := src.n.guard(func() error { return src.n.outputs.push("", b) }); err != nil || !side {
+		return err
+	}
+	return src.n.outputs.push(src.spec.SideTag, src.spec.SideType.New(0).WithMark(last))
+}
+
+// pushMark sends a watermark that no record caused.
+func (src *source) pushMark() error {
+	return src.push(src.spec.Type.New(0).WithMark(src.clock.Current()))
+}
+
+// finish ends a split. In a bounded source it holds the watermark back no
+// longer; in an unbounded one it is silent from now on.
+func (src *source) finish(sp *split) error {
+	sp.finished = true
+	sp.close()
+	if !src.spec.Bounded {
+		return src.setIdle(sp, true)
+	}
+	if src.clock.Advance(sp.input, messages.MaxWatermark) {
+		if err := src.pushMark(); err != nil {
+			return err
+		}
+	}
+	return src.maybeEnd()
+}
+
+// setIdle makes a split idle or active, and tells the channels when that
+// changes the subtask.
+func (src *source) setIdle(sp *split, idle bool) error {
+	was := src.clock.Idle()
+	if src.clock.SetIdle(sp.input, idle) {
+		if err := src.pushMark(); err != nil {
+			return err
+		}
+	}
+	if now := src.clock.Idle(); now != was {
+		src.s.out.broadcast(element{kind: kindStatus, idle: now})
+	}
+	return nil
+}
+
+// maybeEnd announces the end of input once every split of a bounded source is done.
+func (src *source) maybeEnd() error {
+	if src.ended || src.stopped || !src.spec.Bounded {
+		return nil
+	}
+	for _, sp := range src.splits {
+		if !sp.finished {
+			return nil
+		}
+	}
+	return src.end(true)
+}
+
+// end announces the end of input; with drain the maximum watermark goes before it.
+func (src *source) end(drain bool) error {
+	src.ended = true
+	if drain && src.clock.Current() < messages.MaxWatermark {
+		src.clock.RestoreCurrent(messages.MaxWatermark)
+		if err := src.pushMark(); err != nil {
+			return err
+		}
+	}
+	return src.s.endOfInput()
+}
+
+// stop ends reading where it is.
+func (src *source) stop(drain bool) error {
+	if src.stopped || src.ended {
+		return nil
+	}
+	src.stopped = true
+	for _, sp := range src.splits {
+		sp.close()
+	}
+	return src.end(drain)
+}
+
+// onIdleCheck makes splits idle that were silent for too long, and comes back
+// when the next one could be.
+func (src *source) onIdleCheck() error {
+	now, limit := src.s.now(), src.spec.IdleAfter.Milliseconds()
+	next := limit
+	for _, sp := range src.splits {
+		if _, idle := src.clock.Input(sp.input); idle || sp.finished {
+			continue
+		}
+		if silent := now - sp.lastRead; silent < limit || len(sp.results) > 0 {
+			next = min(next, max(limit-silent, 1))
+		} else if err := src.setIdle(sp, true); err != nil {
+			return err
+		}
+	}
+	src.s.after(time.Duration(next)*time.Millisecond, idleCheck{})
+	return nil
+}
+
+// onPeriodic asks the generators that go by the clock.
+func (src *source) onPeriodic() error {
+	grew := false
+	for _, sp := range src.splits {
+		if w, ok := sp.clock.Periodic(src.s.now()); ok && !sp.finished {
+			grew = src.clock.Advance(sp.input, w) || grew
+		}
+	}
+	src.s.after(src.spec.PeriodicEvery, periodicTick{})
+	if !grew {
+		return nil
+	}
+	return src.pushMark()
+}
+
+// snapshot gives the place in every split.
+func (src *source) snapshot() ([]*messages.SplitState, error) {
+	var states []*messages.SplitState
+	for _, sp := range src.splits {
+		generator, err := sp.clock.Snapshot()
+		if err != nil {
+			return nil, src.n.fail(fmt.Errorf("watermark generator of split %q: %w", sp.id, err))
+		}
+		w, idle := src.clock.Input(sp.input)
+		states = append(states, &messages.SplitState{
+			Id: sp.id, Position: sp.position, Generator: generator, Watermark: w, Idle: idle, Finished: sp.finished,
+		})
+	}
+	return states, nil
+}
+
+// close gives the reader up; a read under way closes it when it is done.
+func (sp *split) close() {
+	r := sp.reader
+	if r == nil || r.state.Swap(readerAbandoned) != readerIdle || r.Reader == nil {
+		return
+	}
+	r.Close()
+}
+
+func (src *source) close() {
+	for _, sp := range src.splits {
+		sp.close()
+	}
+}
