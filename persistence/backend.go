@@ -18,7 +18,8 @@ type State interface {
 	// size. Later writes copy what they change.
 	Freeze() Frozen
 	// ReadGroup adds the entries of one key group, as WriteGroup wrote them, to
-	// the state. It must consume r to its end.
+	// the state. It must consume r to its end. It may be called again for the
+	// same group, with other entries.
 	ReadGroup(g messages.KeyGroup, r io.Reader) error
 	// Len is the number of entries.
 	Len() int
@@ -28,7 +29,7 @@ type State interface {
 // goroutine while the state goes on; Release gives its memory back.
 type Frozen interface {
 	// WriteGroup writes the entries of one key group and returns their number.
-	// A group without entries writes nothing.
+	// A group without entries writes nothing. It may write in small pieces.
 	WriteGroup(g messages.KeyGroup, w io.Writer) (entries int, err error)
 	// Release ends the use of the frozen state; calling it twice is harmless.
 	Release()
@@ -75,7 +76,7 @@ type SchemaError struct {
 
 func (e *SchemaError) Error() string {
 	if e.Now == nil {
-		return "state " + e.State + " is in the checkpoint but not in the topology; keep its declaration, or drop it explicitly"
+		return "state " + e.State + " is in the checkpoint but not in the topology; declare it again, under its old name"
 	}
 	return "state " + e.State + " was written as " + describe(e.Was) + " but is declared as " + describe(e.Now) + "; keep the types, or give the state another name"
 }

@@ -6,7 +6,14 @@
 // # Concurrency
 //
 // A CheckpointStore may be used by any number of goroutines and processes at
-// once. A Log belongs to one coordinator. A State belongs to one subtask.
+// once. A Log belongs to one coordinator, which makes one call at a time; that
+// several coordinators have logs of one job is what the log is for. A State
+// belongs to one subtask.
+//
+// # What lies where
+//
+//	<job>/log/<slot>                                  claims and manifests: log.go
+//	<job>/data/<checkpoint>.<attempt>/<operator>.<i>  blobs: keys.go, blob.go
 //
 // # Testing
 //
@@ -26,10 +33,10 @@ var ErrExists = errors.New("key exists")
 // ErrNotFound is wrapped by Open when there is no such key.
 var ErrNotFound = errors.New("no such key")
 
-// CheckpointStore keeps durable snapshots: a flat map from keys to bytes. Keys
-// are slash-separated segments of letters, digits, '-', '_', '.', ':' and '='.
-// All methods are safe for concurrent use, honour ctx before they start, and
-// name the key in their errors.
+// CheckpointStore keeps durable snapshots: a flat map from keys to bytes, with
+// the keys that CheckKey accepts. No key may be the parent of another: with
+// "a/b" there is no "a". All methods are safe for concurrent use, honour ctx
+// before they start, and name the key in their errors.
 type CheckpointStore interface {
 	// Put writes a new object durably: when it returns nil the bytes survive a
 	// crash, and a reader sees all of them or none. An object under the same
@@ -43,10 +50,17 @@ type CheckpointStore interface {
 	// Open reads an object; it wraps ErrNotFound when there is none.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// List gives the keys below prefix (a whole number of segments, or ""),
-	// sorted. Objects still being written are not listed.
+	// sorted. Objects still being written are not listed. An object that is
+	// put or deleted meanwhile may be listed or not.
 	List(ctx context.Context, prefix string) ([]string, error)
-	// Delete removes an object; deleting what is not there is success.
+	// Delete removes an object durably; deleting what is not there is success.
 	Delete(ctx context.Context, key string) error
 	// String names the store for people, without secrets.
 	String() string
+}
+
+// Validator is a CheckpointStore that can say before it is used why it could
+// not be: a folder that cannot be written, a bucket that is not there.
+type Validator interface {
+	Validate() error
 }

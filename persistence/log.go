@@ -1,0 +1,400 @@
+package persistence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// Log is a job's append-only log in the checkpoint store: slots 1, 2, 3 ...,
+// each taken once, by PutIfAbsent, with a claim or a manifest in it.
+//
+// Taking the next slot is the fence. What holds, and is tested:
+//
+//   - A coordinator appends only to the slot behind the last one it knows. So
+//     once another has claimed that slot it appends nowhere, whatever it
+//     believes: between its last slot and the claim there is no free one.
+//   - Therefore claims are not deleted while they may be the next slot of
+//     somebody (see Retain), and the greatest slot never is.
+//   - An attempt's number is never greater than the slot of its claim, so the
+//     slot's number is a safe number for the next attempt when the record before
+//     it cannot be read.
+//   - After a write with an unknown outcome the log tries the same record
+//     again or nothing, until it claims anew.
+//
+// A Log belongs to one coordinator, which makes one call at a time.
+type Log struct {
+	store CheckpointStore
+	job   messages.JobID
+
+	slots []slot // ascending; as read last, plus what was appended since
+	last  uint64 // greatest slot known to be taken; 0: none
+
+	claim     *messages.Claim    // ours and the newest; nil: none, or lost
+	lost      error              // why claim is nil, once it was not
+	pending   *messages.Manifest // its write to slot last+1 has an unknown outcome
+	published bool               // under claim
+}
+
+// slot is one record of the log, or the reason why it cannot be read.
+type slot struct {
+	number uint64
+	record *messages.LogRecord
+	damage error
+}
+
+// Damaged is a slot that cannot be read. It may have been a claim or a manifest.
+type Damaged struct {
+	Slot uint64
+	Key  string
+	Err  error
+}
+
+func (d Damaged) Error() string {
+	return fmt.Sprintf("slot %d of the log (%s): %v", d.Slot, d.Key, d.Err)
+}
+
+// errNoClaim is a bug of the caller, or what is left after a failed Claim.
+var errNoClaim = errors.New("the log holds no claim; call Claim first")
+
+// OpenLog reads what there is. It needs no claim and disturbs no owner.
+func OpenLog(ctx context.Context, store CheckpointStore, job messages.JobID) (*Log, error) {
+	if err := CheckJob(job); err != nil {
+		return nil, fmt.Errorf("persistence.OpenLog: %w", err)
+	}
+	l := &Log{store: store, job: job}
+	if err := l.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("persistence.OpenLog: %w", err)
+	}
+	return l, nil
+}
+
+// Claim opens the next attempt, whose number it returns: from now on nobody
+// with an older claim can publish. nowMs is wall clock, for people. After an
+// error the log holds no claim, though its record may stand in the log.
+func (l *Log) Claim(ctx context.Context, owner Owner, reason string, nowMs int64) (messages.Attempt, error) {
+	c := &messages.Claim{Owner: owner.Name, Nonce: owner.Nonce, Reason: reason, TimeMs: nowMs}
+	if err := l.take(ctx, c); err != nil {
+		return 0, fmt.Errorf("persistence.Log.Claim: %w", err)
+	}
+	return l.Attempt(), nil
+}
+
+// claimTries bounds how often in a row others may be quicker.
+const claimTries = 100
+
+func (l *Log) take(ctx context.Context, c *messages.Claim) error {
+	l.claim, l.lost, l.pending, l.published = nil, nil, nil, false
+	c.Job = string(l.job)
+	for range claimTries {
+		if err := l.refresh(ctx); err != nil {
+			return err
+		}
+		c.Attempt = uint64(l.nextAttempt())
+		err := l.append(ctx, &messages.LogRecord{Record: &messages.LogRecord_Claim{Claim: c}}, false)
+		if err == nil {
+			l.claim = c
+			return nil
+		}
+		if taken := (*takenError)(nil); !errors.As(err, &taken) {
+			return err
+		}
+	}
+	return fmt.Errorf("slot %d of job %q is taken whenever it is tried, but %s does not list it or others are always quicker", l.last+1, l.job, l.store)
+}
+
+func (l *Log) nextAttempt() messages.Attempt {
+	if l.last == 0 {
+		return 1
+	}
+	if len(l.slots) == 0 {
+		return messages.Attempt(l.last + 1)
+	}
+	newest := l.slots[len(l.slots)-1]
+	if newest.damage != nil || newest.number != l.last {
+		return messages.Attempt(l.last + 1)
+	}
+	return attemptOf(newest.record) + 1
+}
+
+func attemptOf(r *messages.LogRecord) messages.Attempt {
+	if c := r.GetClaim(); c != nil {
+		return messages.Attempt(c.Attempt)
+	}
+	return messages.Attempt(r.GetManifest().GetAttempt())
+}
+
+// Attempt is that of the claim the log holds; 0 without one.
+func (l *Log) Attempt() messages.Attempt { return messages.Attempt(l.claim.GetAttempt()) }
+
+// LastClaim is the newest readable claim that the log knows, of anybody, or nil.
+func (l *Log) LastClaim() *messages.Claim {
+	for _, s := range slices.Backward(l.slots) {
+		if c := s.record.GetClaim(); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// Publish decides m's checkpoint: when it returns nil the checkpoint is
+// complete and will be restored from until a later one is. Format, job and
+// attempt may be left out of m. It fails with
+//
+//   - a *FencedError when another coordinator has claimed the job,
+//   - an *UncertainError when the store did not tell the outcome,
+//   - any other error when nothing was published.
+func (l *Log) Publish(ctx context.Context, m *messages.Manifest) error {
+	if err := l.publish(ctx, m); err != nil {
+		return fmt.Errorf("persistence.Log.Publish: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) publish(ctx context.Context, m *messages.Manifest) error {
+	if err := l.held(); err != nil {
+		return err
+	}
+	m, err := complete(l.job, l.Attempt(), m)
+	if err != nil {
+		return err
+	}
+	if l.pending != nil && !proto.Equal(l.pending, m) {
+		return l.uncertain(l.pending, errors.New("its outcome must be known before another is published"))
+	}
+	return l.conclude(m, l.append(ctx, &messages.LogRecord{Record: &messages.LogRecord_Manifest{Manifest: m}}, l.pending != nil))
+}
+
+// conclude takes the outcome of appending m into the log's state.
+func (l *Log) conclude(m *messages.Manifest, err error) error {
+	if err == nil {
+		l.pending, l.published = nil, true
+		return nil
+	}
+	if fenced := l.maybeFenced(err); fenced != nil {
+		return fenced
+	}
+	l.pending = m
+	return l.uncertain(m, err)
+}
+
+// maybeFenced gives up the claim when err shows that another owner claimed.
+func (l *Log) maybeFenced(err error) error {
+	taken := (*takenError)(nil)
+	if !errors.As(err, &taken) || taken.by.damage != nil {
+		return nil
+	}
+	l.claim, l.lost = nil, fencedBy(l.job, taken.by.record)
+	return l.lost
+}
+
+// checkFence gives a *FencedError when the newest claim is not ours.
+func (l *Log) checkFence(ctx context.Context) error {
+	if err := l.held(); err != nil {
+		return err
+	}
+	err := l.checkNewest(ctx, l.last)
+	if fenced := l.maybeFenced(err); fenced != nil {
+		return fenced
+	}
+	return err
+}
+
+func (l *Log) uncertain(m *messages.Manifest, err error) error {
+	return &UncertainError{Checkpoint: messages.CheckpointID(m.Checkpoint), Slot: l.last + 1, Err: err}
+}
+
+func (l *Log) held() error {
+	switch {
+	case l.claim != nil:
+		return nil
+	case l.lost != nil:
+		return l.lost
+	default:
+		return errNoClaim
+	}
+}
+
+func fencedBy(job messages.JobID, r *messages.LogRecord) error {
+	c := r.GetClaim()
+	if c == nil { // its claim is older than those that are kept
+		return &FencedError{Job: job, By: "an owner whose claim is gone", Attempt: attemptOf(r)}
+	}
+	return &FencedError{Job: job, By: c.Owner, Attempt: messages.Attempt(c.Attempt), Since: c.TimeMs}
+}
+
+// takenError says that the slot which append tried holds another record.
+type takenError struct{ by slot }
+
+func (e *takenError) Error() string {
+	if e.by.damage != nil {
+		return fmt.Sprintf("slot %d is taken by a record that cannot be read: %v", e.by.number, e.by.damage)
+	}
+	return fmt.Sprintf("slot %d is taken by attempt %d", e.by.number, attemptOf(e.by.record))
+}
+
+// append writes r to the next slot. A *takenError says that it is not there;
+// any other error leaves that open. With again set an earlier try may have
+// succeeded, have been seen by a new owner, and been deleted as too old since:
+// then the slot was free once more, and only the slots behind it tell.
+func (l *Log) append(ctx context.Context, r *messages.LogRecord, again bool) error {
+	data, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	n := l.last + 1
+	if err := l.store.PutIfAbsent(ctx, slotKey(l.job, n), data); err != nil {
+		if err := l.resolve(ctx, n, data, err); err != nil {
+			return err
+		}
+	}
+	if again {
+		if err := l.checkNewest(ctx, n); err != nil {
+			return err
+		}
+	}
+	l.slots, l.last = append(l.slots, slot{number: n, record: r}), n
+	return nil
+}
+
+// resolve finds out by reading whether slot n holds data, after PutIfAbsent
+// failed with cause.
+func (l *Log) resolve(ctx context.Context, n uint64, data []byte, cause error) error {
+	got, err := readAll(ctx, l.store, slotKey(l.job, n))
+	if err != nil {
+		return fmt.Errorf("%w; reading the slot back: %w", cause, err)
+	}
+	if bytes.Equal(got, data) {
+		return nil
+	}
+	s, err := l.decode(n, got)
+	if err != nil {
+		return fmt.Errorf("%w; reading the slot back: %w", cause, err)
+	}
+	return &takenError{by: s}
+}
+
+// checkNewest gives a *takenError with the first slot behind n that is not of
+// our attempt, if there is one: nobody appends behind us but a new owner.
+func (l *Log) checkNewest(ctx context.Context, n uint64) error {
+	numbers, err := l.list(ctx)
+	if err != nil {
+		return err
+	}
+	i, _ := slices.BinarySearch(numbers, n+1)
+	for _, n := range numbers[i:] {
+		s, err := l.read(ctx, n)
+		if err != nil {
+			return err
+		}
+		if s.damage != nil || attemptOf(s.record) != l.Attempt() {
+			return &takenError{by: s}
+		}
+	}
+	return nil
+}
+
+// refresh makes slots what the store holds now.
+func (l *Log) refresh(ctx context.Context) error {
+	numbers, err := l.list(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(numbers); l.last > 0 && (n == 0 || numbers[n-1] < l.last) {
+		return fmt.Errorf("slot %d of job %q is gone from %s; was the store emptied while the job ran?", l.last, l.job, l.store)
+	}
+	known, slots := l.slots, make([]slot, 0, len(numbers))
+	for _, n := range numbers {
+		i, ok := slices.BinarySearchFunc(known, n, func(s slot, n uint64) int { return int(int64(s.number - n)) })
+		if ok {
+			slots = append(slots, known[i])
+			continue
+		}
+		s, err := l.read(ctx, n)
+		if errors.Is(err, ErrNotFound) {
+			continue // its owner deleted it since it was listed
+		}
+		if err != nil {
+			return err
+		}
+		slots = append(slots, s)
+	}
+	l.slots = slots
+	if len(numbers) > 0 {
+		l.last = numbers[len(numbers)-1]
+	}
+	return nil
+}
+
+// list gives the numbers of all slots, ascending.
+func (l *Log) list(ctx context.Context) ([]uint64, error) {
+	keys, err := l.store.List(ctx, logPrefix(l.job))
+	if err != nil {
+		return nil, fmt.Errorf("store.List: %w", err)
+	}
+	numbers := make([]uint64, 0, len(keys))
+	for _, key := range keys {
+		n, ok := slotOf(l.job, key)
+		if !ok {
+			return nil, fmt.Errorf("%s holds %q, which weir did not write; give job %q a store of its own, or remove it", l.store, key, l.job)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+func (l *Log) read(ctx context.Context, n uint64) (slot, error) {
+	data, err := readAll(ctx, l.store, slotKey(l.job, n))
+	if err != nil {
+		return slot{}, err
+	}
+	return l.decode(n, data)
+}
+
+// decode gives an error for what no other checkpoint is the answer to: a newer
+// format, another job. Damage goes into the slot.
+func (l *Log) decode(n uint64, data []byte) (slot, error) {
+	key := slotKey(l.job, n)
+	r, err := decodeRecord(key, data)
+	if err == nil {
+		err = l.check(key, r)
+	}
+	newer, other := (*FormatError)(nil), (*OtherJobError)(nil)
+	switch {
+	case errors.As(err, &newer), errors.As(err, &other):
+		return slot{}, err
+	case err != nil:
+		return slot{number: n, damage: err}, nil
+	default:
+		return slot{number: n, record: r}, nil
+	}
+}
+
+func (l *Log) check(key string, r *messages.LogRecord) error {
+	if m := r.GetManifest(); m != nil {
+		return checkManifest(l.job, key, m)
+	}
+	if c := r.GetClaim(); c.Job != string(l.job) {
+		return &OtherJobError{Key: key, Job: messages.JobID(c.Job), Want: l.job}
+	}
+	return nil
+}
+
+func readAll(ctx context.Context, store CheckpointStore, key string) ([]byte, error) {
+	r, err := store.Open(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("store.Open: %w", err)
+	}
+	data, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return data, nil
+}

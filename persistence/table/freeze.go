@@ -1,0 +1,140 @@
+package table
+
+import (
+	"iter"
+	"slices"
+	"sync/atomic"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// Copy-on-write. Freeze hands out the directory and begins a new epoch. Before
+// the first write in an epoch a segment, and likewise the directory, is owned:
+// copied if a live frozen table can see it, and stamped with the epoch.
+//
+// A segment in the table's directory has been there since its own epoch, so the
+// frozen tables that see it are those of that epoch or later: one look at the
+// youngest live one decides. Nothing is counted, and Release touches nothing
+// that belongs to the table.
+
+// Frozen is a table as it was when Freeze was called. It may be read by other
+// goroutines while the table goes on; everything it gives is for reading only.
+type Frozen[K comparable, V any] struct {
+	view[K, V]
+	epoch    uint64 // of the table before the freeze; the table reads it and released, nothing else
+	track    bool
+	deleted  *Table[K, struct{}]
+	released atomic.Bool
+}
+
+// Freeze gives the table as it is now and ends the validity of all pointers
+// that Upsert gave. It takes no time that depends on the size: later writes
+// copy what they change, segment by segment, until Release.
+func (t *Table[K, V]) Freeze() *Frozen[K, V] {
+	f := &Frozen[K, V]{view: t.view, epoch: t.epoch, track: t.track, deleted: t.deleted}
+	t.forgetReleased()
+	t.live = append(t.live, f)
+	t.deleted = nil
+	t.epoch++
+	return f
+}
+
+// Release ends the use of the frozen table, once nobody reads it any more: its
+// memory goes and, if it was the youngest, writes need not copy for it. Calling
+// it twice is harmless; reading afterwards panics.
+func (f *Frozen[K, V]) Release() {
+	if f.released.CompareAndSwap(false, true) { // from here on the table may write what f saw
+		f.view, f.deleted = view[K, V]{}, nil // which the table never reads
+	}
+}
+
+// visible tells whether a live frozen table sees what has been in the table
+// since the epoch.
+func (t *Table[K, V]) visible(since uint64) bool {
+	t.forgetReleased()
+	return len(t.live) > 0 && t.live[len(t.live)-1].epoch >= since
+}
+
+func (t *Table[K, V]) forgetReleased() {
+	t.live = slices.DeleteFunc(t.live, func(f *Frozen[K, V]) bool { return f.released.Load() })
+}
+
+// own makes the segment of the hash writable and gives what stands in its
+// place. Entries keep their slots.
+func (t *Table[K, V]) own(hash uint64, s *segment[K, V]) *segment[K, V] {
+	var set, clear uint64
+	if t.visible(s.epoch) {
+		c := *s
+		c.slots = slices.Clone(s.slots)
+		s = &c
+		t.place(hash, s)
+		set = t.careful & shared
+	}
+	if t.track {
+		clear = dirty | fresh
+	}
+	s.flag(set, clear)
+	s.epoch = t.epoch
+	return s
+}
+
+// flag changes the flags of all entries. A shared flag is never cleared here:
+// an older frozen table may still be live.
+func (s *segment[K, V]) flag(set, clear uint64) {
+	if set|clear == 0 {
+		return
+	}
+	for i := range s.slots {
+		if e := &s.slots[i]; e.meta != 0 {
+			e.meta = e.meta&^clear | set
+		}
+	}
+}
+
+func (t *Table[K, V]) ownDirectory() {
+	if t.dirEpoch == t.epoch {
+		return
+	}
+	if t.visible(t.dirEpoch) {
+		t.dir = slices.Clone(t.dir)
+	}
+	t.dirEpoch = t.epoch
+}
+
+func (f *Frozen[K, V]) mustBeLive() {
+	if f.released.Load() {
+		panic("table: Frozen used after Release")
+	}
+}
+
+// Len is the number of entries.
+func (f *Frozen[K, V]) Len() int {
+	f.mustBeLive()
+	return f.n
+}
+
+// Get gives the value of the key, for reading only.
+func (f *Frozen[K, V]) Get(hash uint64, key K) (V, bool) {
+	f.mustBeLive()
+	return f.get(hash, key)
+}
+
+// Scan calls yield for every entry until it returns false.
+func (f *Frozen[K, V]) Scan(yield func(hash uint64, key *K, val *V) bool) {
+	f.mustBeLive()
+	f.view.scan(yield)
+}
+
+// ScanGroup is Scan for the entries of one key group.
+func (f *Frozen[K, V]) ScanGroup(g messages.KeyGroup, maxParallelism int, yield func(hash uint64, key *K, val *V) bool) {
+	f.mustBeLive()
+	f.view.scanGroup(g, maxParallelism, yield)
+}
+
+// All iterates as Scan does.
+func (f *Frozen[K, V]) All() iter.Seq2[K, *V] { return pairs(f.Scan) }
+
+// Group iterates as ScanGroup does.
+func (f *Frozen[K, V]) Group(g messages.KeyGroup, maxParallelism int) iter.Seq2[K, *V] {
+	return pairs(func(yield func(uint64, *K, *V) bool) { f.ScanGroup(g, maxParallelism, yield) })
+}
