@@ -1,0 +1,89 @@
+package checkpoint
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// round is phase 1 of one checkpoint: from its trigger to its decision.
+type round struct {
+	id         messages.CheckpointID
+	deadline   time.Time // for the last ack
+	last       bool
+	final      bool
+	acks       map[messages.SubtaskID]*messages.SubtaskSnapshot
+	publishing bool // every subtask has acked; from here only the store decides
+}
+
+// snapshots gives what was acked, sorted by subtask.
+func (r *round) snapshots() []*messages.SubtaskSnapshot {
+	all := make([]*messages.SubtaskSnapshot, 0, len(r.acks))
+	for _, s := range r.acks {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *messages.SubtaskSnapshot) int {
+		return compareSubtasks(a.Subtask.ID(), b.Subtask.ID())
+	})
+	return all
+}
+
+func compareSubtasks(a, b messages.SubtaskID) int {
+	return cmp.Or(cmp.Compare(a.Chain, b.Chain), cmp.Compare(a.Index, b.Index))
+}
+
+// ledger is phase 2: what is decided and who has committed it. An answer is a
+// fact that outlives the attempt in which it was given: the transactions up to
+// that checkpoint are committed for good. So an entry only ever grows.
+type ledger struct {
+	decided messages.CheckpointID // the newest published one; 0: none
+	settled messages.CheckpointID // committed by every subtask, as far as reported
+	upTo    map[messages.SubtaskID]messages.CheckpointID
+	resend  time.Time
+	doubts  map[string]bool // what was reported as in doubt
+}
+
+func (l *ledger) onDecided(id messages.CheckpointID) { l.decided = max(l.decided, id) }
+
+func (l *ledger) onCommitted(s messages.SubtaskID, id messages.CheckpointID) {
+	l.upTo[s] = max(l.upTo[s], id)
+}
+
+// owes tells whether one of the subtasks has not committed what is decided.
+func (l *ledger) owes(subtasks []messages.SubtaskID) bool {
+	return slices.ContainsFunc(subtasks, func(s messages.SubtaskID) bool { return l.upTo[s] < l.decided })
+}
+
+// maybeSettled gives the newest checkpoint that every subtask has committed, if
+// it is newer than what was reported before.
+func (l *ledger) maybeSettled(regions []region) (messages.CheckpointID, bool) {
+	least := l.decided
+	for _, r := range regions {
+		for _, s := range r.subtasks {
+			least = min(least, l.upTo[s])
+		}
+	}
+	if least <= l.settled {
+		return 0, false
+	}
+	l.settled = least
+	return least, true
+}
+
+// maybeDoubt tells whether d is news: a subtask repeats what is in doubt with
+// every answer, and after every restart.
+func (l *ledger) maybeDoubt(d *messages.InDoubt) bool {
+	key := doubtKey(d)
+	if l.doubts[key] {
+		return false
+	}
+	l.doubts[key] = true
+	return true
+}
+
+func doubtKey(d *messages.InDoubt) string {
+	return fmt.Sprintf("%s[%d]@%d:%x", d.GetOperator(), d.GetIndex(), d.GetCheckpoint(), d.GetHandle())
+}

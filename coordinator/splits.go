@@ -1,0 +1,99 @@
+package coordinator
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// assignment says which subtask of one source operator reads which split.
+type assignment struct {
+	owner map[string]int // split id -> subtask index
+	count []int          // splits of each subtask
+}
+
+// assign spreads splits over the subtasks of an operator: sorted by id, round
+// robin. It is a function of the set of splits and the parallelism, finished
+// splits included, so a split does not wander because another one ended.
+func assign(parallelism int, splits []*messages.SplitState) (assignment, [][]*messages.SplitState) {
+	splits = slices.SortedFunc(slices.Values(splits), func(a, b *messages.SplitState) int {
+		return cmp.Compare(a.GetId(), b.GetId())
+	})
+	a := assignment{owner: make(map[string]int, len(splits)), count: make([]int, parallelism)}
+	shares := make([][]*messages.SplitState, parallelism)
+	for i, s := range splits {
+		index := i % parallelism
+		a.take(s.GetId(), index)
+		shares[index] = append(shares[index], s)
+	}
+	return a, shares
+}
+
+func (a *assignment) take(id string, index int) {
+	a.owner[id] = index
+	a.count[index]++
+}
+
+// add gives splits that were not known to the subtasks with the fewest; what
+// is assigned stays where it is. It returns the new share of each subtask.
+func (a *assignment) add(ids []string) [][]string {
+	shares := make([][]string, len(a.count))
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		if _, known := a.owner[id]; known {
+			continue
+		}
+		index := slices.Index(a.count, slices.Min(a.count))
+		a.take(id, index)
+		shares[index] = append(shares[index], id)
+	}
+	return shares
+}
+
+// restoredSplits gives an operator's splits from a manifest, and whether the
+// operator was in it at all: then what there was to list had been listed.
+func restoredSplits(m *messages.Manifest, operator messages.OperatorID) (splits []*messages.SplitState, listed bool) {
+	for _, subtask := range m.GetSubtasks() {
+		for _, o := range subtask.GetOperators() {
+			if o.GetOperator() == string(operator) {
+				splits, listed = append(splits, o.GetSplits()...), true
+			}
+		}
+	}
+	return splits, listed
+}
+
+// unite adds the splits that are known but not in the checkpoint, to be read
+// from their beginning.
+func unite(restored []*messages.SplitState, known map[string]bool) []*messages.SplitState {
+	all := slices.Clone(restored)
+	seen := map[string]bool{}
+	for _, s := range restored {
+		seen[s.GetId()] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		if !seen[id] {
+			all = append(all, newSplit(id))
+		}
+	}
+	return all
+}
+
+// newSplit is a split of which nothing was read.
+func newSplit(id string) *messages.SplitState {
+	return &messages.SplitState{Id: id, Watermark: messages.NoWatermark}
+}
+
+// checkListing holds a source to its contract.
+func checkListing(operator messages.OperatorID, ids []string) error {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if id == "" || seen[id] {
+			return fmt.Errorf("source %q lists split %q, which is empty or listed twice; ids must be unique and not empty", operator, id)
+		}
+		seen[id] = true
+	}
+	return nil
+}
