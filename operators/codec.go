@@ -1,5 +1,15 @@
 package operators
 
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weirflow/weir/persistence/table"
+)
+
 // Codec turns values of type T into bytes and back. CodecOf chooses one by type.
 // Implementations are stateless and safe for concurrent use.
 type Codec[T any] interface {
@@ -13,3 +23,66 @@ type Codec[T any] interface {
 	// value does not alias p.
 	Decode(p []byte) (v T, rest []byte, err error)
 }
+
+// CodecOf chooses the codec of a type, or says which part of it has none:
+//
+//   - pointers to protobuf messages: protobuf, behind their length
+//   - integers, floats and bool: fixed size, little endian
+//   - strings and byte slices: their bytes behind their length; byte arrays bare
+//   - time.Time and types with MarshalBinary and UnmarshalBinary: these, behind
+//     the length
+//   - structs, slices, arrays, maps and pointers of all that: CBOR with field names
+//
+// Refused is what would lose data in silence (unexported or untransmitted
+// fields) or has no encoding (interfaces, channels, functions, recursive types).
+func CodecOf[T any]() (Codec[T], error) {
+	t := reflect.TypeFor[T]()
+	switch {
+	case isProto(t):
+		return newProtoCodec[T](), nil
+	case t == timeType:
+		return newBinaryCodec[T]("time"), nil
+	}
+	if c := fixedCodecOf[T](t.Kind()); c != nil {
+		return c, nil
+	}
+	schema, err := describe(t)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case binaryMarshals(t):
+		return newBinaryCodec[T](schema), nil
+	case isBytes(t):
+		return arrayCodec[T]{}, nil
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return bytesCodec[T]{}, nil
+	}
+	return cborCodec[T]{name: "cbor:" + schema}, nil
+}
+
+// cloneOf gives a function that copies a value deeply, or nil when plain
+// assignment already does.
+func cloneOf[T any](c Codec[T]) func(T) T {
+	t := reflect.TypeFor[T]()
+	switch {
+	case table.ShallowSafe(t):
+		return nil
+	case isProto(t):
+		return func(v T) T { return any(proto.Clone(any(v).(proto.Message))).(T) }
+	}
+	return func(v T) T {
+		p, err := c.Append(nil, v)
+		if err == nil {
+			v, _, err = c.Decode(p)
+		}
+		if err != nil {
+			panic(fmt.Errorf("copying a %s: %w", c.Name(), err))
+		}
+		return v
+	}
+}
+
+// as reads v as another type of the same size and layout: a named integer as
+// the integer, a named string as the string.
+func as[To, From any](v From) To { return *(*To)(unsafe.Pointer(&v)) }

@@ -42,6 +42,7 @@ type SinkContext struct {
 	Index       int // of the subtask
 	Parallelism int
 	Attempt     messages.Attempt
+	Now         func() int64       // processing time, ms; never nil
 	Step        func(label string) // marks a labelled step, for simulations; never nil
 }
 

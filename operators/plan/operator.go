@@ -47,6 +47,13 @@ type Checkpointed interface {
 	RestoreState(parts [][]byte) error
 }
 
+// Flusher is a sink Instance that does not take part in the two-phase commit:
+// at a barrier the runtime calls Flush in place of Prepare.
+type Flusher interface {
+	// Flush returns nil when all that was processed is out.
+	Flush() error
+}
+
 // CheckpointListener is an Instance that wants to hear how checkpoints ended.
 // A notification may be lost or come late; that of n implies all before it.
 type CheckpointListener interface {
@@ -98,6 +105,7 @@ type Recovery struct {
 // Runtime is the world of an Instance. Its funcs may be called from the
 // subtask's mailbox only.
 type Runtime struct {
+	Job            messages.JobID
 	Operator       messages.OperatorID
 	Index          int
 	Parallelism    int
@@ -114,6 +122,7 @@ type Runtime struct {
 	Output    func(tag string) Output       // "" is the main output; a tag nobody reads discards
 	Register  func(persistence.State) error // during Init only
 	Counter   func(name string) *Counter    // same name, same counter
+	Step      func(label string)            // marks a labelled step of a protocol, for simulations
 }
 
 // Counter counts within one operator of one subtask. It is written and read on
@@ -201,10 +210,12 @@ type Operator struct {
 	Parallelism int
 	Stateful    bool
 	Unchained   bool // never fuse with its input
+	EventTime   bool // it waits for watermarks: every source behind it must have a strategy
 	New         func() Instance
 	Source      *SourceSpec // sources only; New is then nil
 	Sink        SinkKind
-	Inputs      []*Edge // in port order
+	Sides       []string // tags of the side outputs it may write to
+	Inputs      []*Edge  // in port order; the inputs of a union share a port
 	Outputs     []*Edge
 	States      []*messages.StateSchema // declared, for the manifest and the check at restore
 	Chain       int                     // index in Plan.Chains

@@ -1,0 +1,262 @@
+package operators
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/operators/plan"
+)
+
+// KeyedProcess is a function over one key at a time, with state, timers and
+// side outputs. Its methods run one at a time within a subtask, and each
+// subtask has a function of its own. Three more methods are optional: OnTimer
+// (TimerHandler), Open (Opener) and Close (io.Closer), which runs once if Open
+// succeeded, also after a failure.
+type KeyedProcess[K comparable, T, R any] interface {
+	// ProcessElement handles one record. An error, or a panic, fails the
+	// attempt, which names the record.
+	ProcessElement(ctx *Context[K, R], v T) error
+}
+
+// TimerHandler is a KeyedProcess with timers.
+type TimerHandler[K comparable, R any] interface {
+	// OnTimer runs when a timer is due that the function registered, with the
+	// key and the state that it was registered for.
+	OnTimer(ctx *Context[K, R], at int64, domain Domain) error
+}
+
+// Opener is a KeyedProcess that must get ready.
+type Opener interface {
+	// Open runs once in the life of a subtask: after its state was restored,
+	// before the first record or timer. State has no key yet.
+	Open(info OpenContext) error
+}
+
+// OpenContext tells a function where it runs.
+type OpenContext struct {
+	Context     context.Context // ends when the attempt does
+	Operator    messages.OperatorID
+	Index       int // of the subtask
+	Parallelism int
+	Attempt     messages.Attempt
+	Restored    bool // the state comes from a checkpoint
+	Logger      *slog.Logger
+	Counter     func(name string) *plan.Counter // a metric; same name, same counter
+}
+
+// Process runs a function with keyed state and timers. It calls newFunction
+// once when the topology is built, to learn what state there is, and once in
+// every subtask. newFunction makes the function, declares its state on s, and
+// does nothing else; what needs more belongs into Open.
+//
+// The function may write to the side outputs of the given tags, by
+// Tag.Emit(ctx, v).
+func Process[K comparable, T, R any, F KeyedProcess[K, T, R]](s *KeyedStream[K, T], name string, newFunction func(s *States[K]) F, tags ...AnyTag) *Stream[R] {
+	top := s.stream.top
+	op := s.add("process", name, func(op *plan.Operator) ([]*messages.StateSchema, error) {
+		if newFunction == nil {
+			return nil, errNilFunction
+		}
+		erased := func(st *States[K]) KeyedProcess[K, T, R] { return newFunction(st) }
+		op.New = func() plan.Instance {
+			return &processor[K, T, R]{keyedInput: s.input(), codec: s.codec, newFunction: erased, tags: tags}
+		}
+		states := newStates(keyKindOf(s.codec), top.maxParallelism)
+		_, _, err := declareFunction(states, erased)
+		return states.schemas(), err
+	})
+	top.declareSides(op, tags...)
+	return output[R](top, op)
+}
+
+// declareFunction makes a function and its states, with timers if it handles any.
+func declareFunction[K comparable, T, R any](s *States[K], newFunction func(*States[K]) KeyedProcess[K, T, R]) (KeyedProcess[K, T, R], *timers[K], error) {
+	f := newFunction(s)
+	if v := reflect.ValueOf(f); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, nil, errors.New("its function is nil; let newFunction return one")
+	}
+	err := errors.Join(append(s.errs,
+		checkMethod[TimerHandler[K, R]](f, "OnTimer"),
+		checkMethod[Opener](f, "Open"),
+		checkMethod[io.Closer](f, "Close"))...)
+	if _, ok := f.(TimerHandler[K, R]); ok {
+		return f, declareTimers(s), err
+	}
+	return f, nil, err
+}
+
+// checkMethod refuses an optional method that would never be called because its
+// signature is another.
+func checkMethod[I any](f any, method string) error {
+	if _, ok := f.(I); ok {
+		return nil
+	}
+	m, ok := reflect.TypeOf(f).MethodByName(method)
+	if !ok {
+		return nil
+	}
+	want, _ := reflect.TypeFor[I]().MethodByName(method)
+	return fmt.Errorf("method %s of %T is a %s and would not be called; make it a %s, or give it another name",
+		method, f, reflect.ValueOf(f).Method(m.Index).Type(), want.Type)
+}
+
+// processor runs a Process.
+type processor[K comparable, T, R any] struct {
+	keyedInput[K, T]
+	codec       Codec[K]
+	newFunction func(*States[K]) KeyedProcess[K, T, R]
+	tags        []AnyTag
+
+	rt       *plan.Runtime
+	function KeyedProcess[K, T, R]
+	onTimer  TimerHandler[K, R] // nil without timers
+	opened   bool
+	ctx      Context[K, R]
+}
+
+func (p *processor[K, T, R]) Init(rt *plan.Runtime) (err error) {
+	p.rt = rt
+	states := newStates(keyKindOf(p.codec), rt.MaxParallelism)
+	p.ctx = Context[K, R]{
+		rt:    rt,
+		scope: states.scope,
+		out:   Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, p.tags)},
+	}
+	if p.function, p.ctx.timers, err = declareFunction(states, p.newFunction); err != nil {
+		return err
+	}
+	p.onTimer, _ = p.function.(TimerHandler[K, R])
+	for _, st := range states.all {
+		if err := rt.Register(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *processor[K, T, R]) Open() error {
+	p.ctx.watermark = p.rt.Watermark()
+	if o, ok := p.function.(Opener); ok {
+		if err := o.Open(openContext(p.rt)); err != nil {
+			return fmt.Errorf("Open: %w", err)
+		}
+	}
+	p.opened = true
+	p.wake()
+	return nil
+}
+
+func openContext(rt *plan.Runtime) OpenContext {
+	return OpenContext{
+		Context: rt.Context, Operator: rt.Operator, Index: rt.Index, Parallelism: rt.Parallelism,
+		Attempt: rt.Attempt, Restored: rt.Restored, Logger: rt.Logger, Counter: rt.Counter,
+	}
+}
+
+func (p *processor[K, T, R]) Process(_ int, b *plan.Batch) error {
+	values, hashes := p.columns(b)
+	from := 0
+	for _, m := range b.Marks {
+		if err := p.run(b, values, hashes, from, m.Index); err != nil {
+			return err
+		}
+		if err := p.advance(m.Watermark); err != nil {
+			return err
+		}
+		from = m.Index
+	}
+	if err := p.run(b, values, hashes, from, len(values)); err != nil {
+		return err
+	}
+	return p.ctx.out.flush()
+}
+
+// run calls the function for records [from, to).
+func (p *processor[K, T, R]) run(b *plan.Batch, values []T, hashes []uint64, from, to int) error {
+	p.batch = b
+	for i := from; i < to; i++ {
+		p.at = i
+		p.ctx.scope.key, p.ctx.scope.hash = p.key(values[i]), hashes[i]
+		p.ctx.out.sides.time = b.Times[i]
+		if err := p.function.ProcessElement(&p.ctx, values[i]); err != nil {
+			return err
+		}
+		if err := p.ctx.out.failed(); err != nil {
+			return err
+		}
+	}
+	p.batch = nil
+	return nil
+}
+
+// advance fires what a watermark makes due, before it goes on itself.
+func (p *processor[K, T, R]) advance(watermark int64) error {
+	if watermark <= p.ctx.watermark {
+		return nil
+	}
+	p.ctx.watermark = watermark
+	if err := p.fireTimers(EventTime, watermark); err != nil {
+		return err
+	}
+	p.ctx.out.mark(watermark)
+	return nil
+}
+
+// OnProcessingTime fires the timers due and asks for the next one.
+func (p *processor[K, T, R]) OnProcessingTime(now int64) error {
+	if err := p.fireTimers(ProcessingTime, now); err != nil {
+		return err
+	}
+	p.wake()
+	return p.ctx.out.flush()
+}
+
+// fireTimers works off one domain, with what OnTimer registers meanwhile.
+func (p *processor[K, T, R]) fireTimers(d Domain, now int64) error {
+	if p.onTimer == nil {
+		return nil
+	}
+	for {
+		at, ok := p.ctx.timers.pop(d, now)
+		if !ok {
+			p.firing = false
+			return nil
+		}
+		p.fire(at, p.ctx.scope.hash)
+		if p.ctx.out.sides.time = at; d == ProcessingTime {
+			p.ctx.out.sides.time = NoTime
+		}
+		if err := p.onTimer.OnTimer(&p.ctx, at, d); err != nil {
+			return err
+		}
+		if err := p.ctx.out.failed(); err != nil {
+			return err
+		}
+	}
+}
+
+// wake asks the runtime for the next processing-time timer. One that is overdue
+// when a restored subtask opens so fires at once.
+func (p *processor[K, T, R]) wake() {
+	if p.onTimer == nil {
+		return
+	}
+	if at, ok := p.ctx.timers.next(ProcessingTime); ok {
+		p.rt.SetTimer(at)
+	}
+}
+
+func (p *processor[K, T, R]) Finish() error { return nil }
+
+func (p *processor[K, T, R]) Close() error {
+	if c, ok := p.function.(io.Closer); ok && p.opened {
+		p.opened = false
+		return c.Close()
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package operators
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirflow/weir/operators/plan"
+)
+
+// WatermarkStrategy says where a source's event times come from and how far
+// event time has come. One clock runs for each split, and its state is in every
+// checkpoint. The zero value is NoWatermarks.
+//
+// Watermarks are promises: after watermark w no record with a time ≤ w is on
+// time any more. They travel among the records, each right behind the record
+// that caused it, so that which records are late depends on the records alone:
+// not on batches, speed or restarts.
+type WatermarkStrategy[T any] struct {
+	kind        strategyKind
+	extract     func(T) int64
+	bound       time.Duration
+	granularity time.Duration
+	idle        time.Duration
+	every       time.Duration
+	generator   func() WatermarkGenerator[T]
+}
+
+type strategyKind int
+
+const (
+	noWatermarks strategyKind = iota
+	outOfOrder
+	userMade
+)
+
+// DefaultGranularity is how far event time moves between two watermarks of a
+// built-in strategy.
+const DefaultGranularity = 100 * time.Millisecond
+
+// WatermarkGenerator is a user's own policy, one value a split. Watermarks that
+// do not grow are ignored.
+//
+// A generator with state that matters has the two methods of
+// SnapshottedGenerator as well; without them it begins anew after a restart,
+// and only the last watermark is kept, so that a late record stays late.
+type WatermarkGenerator[T any] interface {
+	// OnEvent sees every record with its event time (ms). With ok, the
+	// watermark takes effect right behind that record.
+	OnEvent(v T, time int64) (watermark int64, ok bool)
+	// OnPeriodic is asked in processing time (now, in ms) by Periodic alone.
+	OnPeriodic(now int64) (watermark int64, ok bool)
+}
+
+// SnapshottedGenerator is an optional ability of a WatermarkGenerator.
+type SnapshottedGenerator interface {
+	Snapshot() ([]byte, error)
+	Restore(p []byte) error
+}
+
+// BoundedOutOfOrderness is for records that come at most bound later than any
+// record with a greater time: the watermark is the greatest time so far, less
+// the bound, less 1 ms, rounded down to the granularity. extract gives a
+// record's event time in ms; it may be nil where the source sets the times.
+func BoundedOutOfOrderness[T any](bound time.Duration, extract func(T) int64) WatermarkStrategy[T] {
+	return WatermarkStrategy[T]{kind: outOfOrder, extract: extract, bound: bound, granularity: DefaultGranularity}
+}
+
+// Monotonous is for splits whose times never decrease.
+func Monotonous[T any](extract func(T) int64) WatermarkStrategy[T] {
+	return BoundedOutOfOrderness(0, extract)
+}
+
+// Punctuated takes watermarks from the records, by a user's generator. extract
+// may be nil where the source sets the times.
+func Punctuated[T any](extract func(T) int64, newGenerator func() WatermarkGenerator[T]) WatermarkStrategy[T] {
+	return WatermarkStrategy[T]{kind: userMade, extract: extract, generator: newGenerator}
+}
+
+// Periodic asks a user's generator for a watermark every so often in processing
+// time, and also behind every record. What is late then differs from run to
+// run; the other strategies have no such freedom.
+func Periodic[T any](every time.Duration, extract func(T) int64, newGenerator func() WatermarkGenerator[T]) WatermarkStrategy[T] {
+	s := Punctuated(extract, newGenerator)
+	s.every = max(every, -1)
+	if every == 0 {
+		s.every = -1 // refused by validate, while 0 means punctuated
+	}
+	return s
+}
+
+// NoWatermarks is for jobs without event time. Operators that work in event
+// time are refused behind such a source.
+func NoWatermarks[T any]() WatermarkStrategy[T] { return WatermarkStrategy[T]{} }
+
+// Granularity is how far event time moves between two watermarks of a built-in
+// strategy (default 100 ms): they are multiples of it, less 1 ms. Windows that
+// end on such a multiple fire with the first record past their end. 0 gives a
+// watermark whenever it grows.
+func (s WatermarkStrategy[T]) Granularity(d time.Duration) WatermarkStrategy[T] {
+	s.granularity = d
+	return s
+}
+
+// Idle says after how long without a record a split holds no watermark back
+// any more (default: it holds it back for ever). It is the one thing here that
+// is taken from processing time.
+func (s WatermarkStrategy[T]) Idle(d time.Duration) WatermarkStrategy[T] {
+	if s.idle = d; d == 0 {
+		s.idle = -1 // refused by validate, while 0 means never
+	}
+	return s
+}
+
+// validate says what is wrong with the options.
+func (s WatermarkStrategy[T]) validate() error {
+	var errs []error
+	if s.bound < 0 || s.bound%time.Millisecond != 0 {
+		errs = append(errs, fmt.Errorf("BoundedOutOfOrderness(%v): give a bound ≥ 0 in whole milliseconds", s.bound))
+	}
+	if s.granularity < 0 || s.granularity%time.Millisecond != 0 {
+		errs = append(errs, fmt.Errorf("Granularity(%v): give whole milliseconds, or 0 for a watermark whenever it grows", s.granularity))
+	}
+	if s.idle < 0 {
+		errs = append(errs, errors.New("Idle: give a duration above 0, or leave it out for never"))
+	}
+	if s.every < 0 {
+		errs = append(errs, errors.New("Periodic: give an interval above 0"))
+	}
+	if s.kind == userMade && s.generator == nil {
+		errs = append(errs, errors.New("the function that makes watermark generators is nil; give one"))
+	}
+	return errors.Join(errs...)
+}
+
+// newClock makes the clock of one split.
+func (s WatermarkStrategy[T]) newClock() plan.SplitClock {
+	switch s.kind {
+	case outOfOrder:
+		return newBoundedClock(s.extract, s.bound.Milliseconds(), s.granularity.Milliseconds())
+	case userMade:
+		return &userClock[T]{extract: s.extract, generator: s.generator(), last: noneYet}
+	}
+	return untimed{}
+}
