@@ -3,7 +3,7 @@
 // neighbours. Above them stand one job actor an attempt, which supervises, and
 // one worker actor a node, which takes orders from the coordinator.
 //
-//	worker "weir-<job>"                  one a node; heartbeats, Deploy
+//	worker                               one a node; heartbeats, Deploy
 //	└─ attempt "a<attempt>-r<region>"    supervises; stops all when one fails
 //	   └─ subtask "<chain>-<index>"      runs operators
 //

@@ -23,9 +23,6 @@ type wiring struct {
 	supervisor string // id of the attempt actor, the same on every node
 }
 
-// WorkerName is the name of a job's worker actor on every node.
-func WorkerName(job messages.JobID) string { return "weir-" + string(job) }
-
 func attemptName(attempt uint64, region int32) string {
 	return fmt.Sprintf("a%d-r%d", attempt, region)
 }

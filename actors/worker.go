@@ -27,15 +27,14 @@ type worker struct {
 
 type beatTick struct{}
 
-// NewWorker gives the props of a job's worker actor on this node. It must be
-// spawned at the root under WorkerName(o.Job). session must differ from that of
-// every earlier process of the same node.
+// NewWorker gives the props of a job's worker actor on this node. Its actor id
+// must be the same on every node, for a subtask's address follows from it.
+// session must differ from that of every earlier process of the same node.
 func NewWorker(o Options, coordinator *actor.PID, session string) *actor.Props {
 	o = o.withDefaults()
-	opts := append(o.Env.Props(), actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })))
 	return actor.PropsFromProducer(func() actor.Actor {
 		return &worker{o: &o, coordinator: coordinator, session: session, attempts: map[uint64]*actor.PID{}}
-	}, opts...)
+	}, o.Env.Props()...)
 }
 
 // Receive handles one message.

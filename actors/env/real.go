@@ -58,7 +58,7 @@ func (r *Real) Close() {
 func (r *Real) cancelTimers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for timer := range r.timers {
+	for timer := range r.timers { // order: each is only cancelled
 		delete(r.timers, timer)
 		if timer.Stop() {
 			r.running.Done()
