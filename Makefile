@@ -1,0 +1,56 @@
+# The targets are the project's vocabulary; `make help` says what each does.
+
+INPUT   ?=
+KILLS   ?= 10
+SEED    ?= 1
+SEEDS   ?= 200
+MINUTES ?= 10
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test race lint sim mutants soak bench fuzz generate clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## fetch Go modules and tools; say what optional programs are missing
+	go mod download
+	go build -o /dev/null google.golang.org/protobuf/cmd/protoc-gen-go
+	@command -v protoc >/dev/null || echo "protoc is missing: only 'make generate' needs it (Debian: apt-get install protobuf-compiler)"
+
+demo: ## taxi tips, killed and restarted: INPUT=trips.csv KILLS=10 SEED=1
+	go run ./examples/tips demo -input "$(INPUT)" -kills $(KILLS) -seed $(SEED)
+
+test: ## all tests
+	go test ./...
+
+race: ## all tests under the race detector
+	go test -race ./...
+
+lint: ## formatting, vet, staticcheck, generated code
+	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt -w is due for: $$bad"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	.ci/generated
+
+sim: ## simulated jobs under faults: SEEDS=200
+	go test ./cluster/sim -count=1 -run Sim -seeds $(SEEDS)
+
+mutants: ## plant bugs and see the simulation find each
+	go test ./cluster/sim -count=1 -tags mutants -run Mutants -v -timeout 60m
+
+soak: ## real processes, many kills, memory watched: MINUTES=10
+	go run ./examples/tips soak -minutes $(MINUTES) -seed $(SEED)
+
+bench: ## engine against hand-written loops, the table of BENCHMARKS.md
+	go run ./examples/cost
+
+fuzz: ## every fuzz target for FUZZTIME=10s
+	.ci/fuzz $(FUZZTIME)
+
+generate: ## protobuf code; needs protoc
+	go generate ./...
+
+clean: ## what builds and runs left behind
+	rm -rf out bin
+	go clean ./...

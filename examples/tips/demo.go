@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+)
+
+// demo is a run of the job in a process of its own that is killed and restarted
+// until it has lived through all its lives, and is then compared with the
+// straight-line program.
+type demo struct {
+	Input  string // a CSV file; "" generates
+	Trips  int    // how many to generate
+	Kills  int
+	Seed   uint64
+	Folder workFolders
+	Out    io.Writer // progress and report
+}
+
+// meanLife is how long a process lives on average before it is killed.
+const meanLife = 600 * time.Millisecond
+
+// run gives an error unless all that was committed is what had to be.
+func (d *demo) run(ctx context.Context) error {
+	count, err := d.prepare()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	got := newCommitted(d.Folder)
+	if err := d.liveAndDie(ctx, got, int64(count)); err != nil {
+		return err
+	}
+	return d.judge(got, d.Kills, time.Since(start))
+}
+
+// judge compares what was committed with the straight-line program.
+func (d *demo) judge(got *committed, kills int, took time.Duration) error {
+	want, err := straightLine(d.Folder.trips())
+	if err != nil {
+		return err
+	}
+	v := compare(want, got)
+	printReport(d.Out, want, v, kills, took)
+	if !v.exactlyOnce() {
+		return fmt.Errorf("the job's output differs from the straight-line program's; everything is kept in %s", d.Folder)
+	}
+	return nil
+}
+
+// prepare writes the input file, in arrival order. It does not mix runs.
+func (d *demo) prepare() (int, error) {
+	if _, err := os.Stat(d.Folder.state()); err == nil {
+		return 0, fmt.Errorf("%s holds an earlier run; name another folder, or remove it", d.Folder)
+	}
+	if err := os.MkdirAll(string(d.Folder), 0o755); err != nil {
+		return 0, err
+	}
+	source, from := generatedTrips(d.Trips, d.Seed), fmt.Sprintf("the generator, seed %d", d.Seed)
+	if d.Input != "" {
+		source, from = csvTrips(d.Input), d.Input
+	}
+	count, err := writeTrips(d.Folder.trips(), source)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(d.Out, "%d trips from %s, in the order of their ends; everything is in %s\n", count, from, d.Folder)
+	return count, nil
+}
+
+// liveAndDie runs one process after another and kills all but the last.
+func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64) error {
+	start := time.Now()
+	lives := drawLives(d.Kills, d.Seed)
+	rate := slowEnough(lives, count)
+	for n := 0; ; n++ {
+		watch := &progress{w: d.Out, start: start, of: count, got: got, kills: n}
+		if n == d.Kills {
+			rate = 0 // the last one reads as fast as it can
+		}
+		p, err := startJob(ctx, d.Folder, rate)
+		if err != nil {
+			return err
+		}
+		if n == d.Kills {
+			return watch.until(p, nil)
+		}
+		if err := watch.until(p, time.After(lives[n])); err != nil {
+			return err
+		}
+		if err := p.kill(); err != nil {
+			return err
+		}
+	}
+}
+
+// slowEnough gives the trips per second at which all lives together cannot
+// reach the end of the input, so that every death hits work in progress.
+func slowEnough(lives []time.Duration, count int64) float64 {
+	total := meanLife
+	for _, life := range lives {
+		total += life
+	}
+	return float64(count) / total.Seconds()
+}
+
+// drawLives draws how long each process lives. Every fourth dies while it still
+// recovers from the death before.
+func drawLives(n int, seed uint64) []time.Duration {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	lives := make([]time.Duration, n)
+	for i := range lives {
+		lives[i] = meanLife/2 + time.Duration(rng.Int64N(int64(meanLife)))
+		if rng.IntN(4) == 0 {
+			lives[i] /= 8
+		}
+	}
+	return lives
+}
+
+// progress tells how far a job is, judged from outside by what it committed.
+type progress struct {
+	w     io.Writer
+	start time.Time
+	of    int64
+	got   *committed
+	kills int
+}
+
+// until watches a process until it ends or the time comes. It gives an error
+// when the process fails.
+func (p *progress) until(job *process, enough <-chan time.Time) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-job.ended:
+			if err == nil && enough != nil {
+				err = errEndedEarly
+			}
+			if err != nil {
+				return fmt.Errorf("%w\n%s", err, job.lastWords())
+			}
+			return p.got.refresh()
+		case <-enough:
+			return p.got.refresh()
+		case <-tick.C:
+			if err := p.got.refresh(); err != nil {
+				return err
+			}
+			p.print()
+		}
+	}
+}
+
+func (p *progress) print() {
+	took := time.Since(p.start).Seconds()
+	fmt.Fprintf(p.w, "%5.1f s  killed %2d times  committed %7d results, %6d late trips  %3d %%  %7.0f trips/s\n",
+		took, p.kills, p.got.Rows, len(p.got.Late), 100*p.got.Trips/max(1, p.of), float64(p.got.Trips)/took)
+}
