@@ -118,18 +118,8 @@ func (n *node) guard(f func() error) (err error) {
 
 func (n *node) recovered(err *error) {
 	if r := recover(); r != nil {
-		if isCrash(r) {
-			panic(r)
-		}
 		*err = n.failure(fmt.Sprintf("panic: %v", r), string(debug.Stack()))
 	}
-}
-
-// isCrash tells a simulated crash of the whole node from a panic of the user:
-// nothing may recover that one.
-func isCrash(r any) bool {
-	c, ok := r.(interface{ Crash() bool })
-	return ok && c.Crash()
 }
 
 func (n *node) fail(err error) error {

@@ -79,9 +79,6 @@ func (s *subtask) Receive(c actor.Context) {
 func (s *subtask) guarded(m any) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			if isCrash(r) {
-				panic(r)
-			}
 			err = &messages.Failure{Subtask: s.id.Proto(), Reason: fmt.Sprintf("panic: %v", r), Stack: string(debug.Stack()), KeyGroup: -1}
 		}
 	}()
@@ -512,9 +509,6 @@ func (s *subtask) onWake(m *wakeNode) error {
 func (s *subtask) end() {
 	defer func() {
 		if r := recover(); r != nil {
-			if isCrash(r) {
-				panic(r)
-			}
 			s.o.Logger.Error("subtask did not end cleanly", "subtask", s.id.String(), "panic", r, "stack", string(debug.Stack()))
 		}
 	}()

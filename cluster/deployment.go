@@ -64,6 +64,7 @@ type root struct {
 	env     env.Env
 	events  *coordinator.Events
 	onDone  func(coordinator.Result)
+	onBegun func() // the children can be spoken to
 	onEnded func() // everything below has ended
 }
 
@@ -81,6 +82,7 @@ func (r *root) Receive(c actor.Context) {
 		if err := r.spawn(c); err != nil {
 			r.onDone(coordinator.Result{State: coordinator.Failed, Err: err})
 		}
+		r.onBegun()
 	case *actor.Terminated:
 		r.onDone(coordinator.Result{State: coordinator.Failed, Err: fmt.Errorf("actor %s has ended by itself", m.GetWho().GetId())})
 	case *actor.Stopped:

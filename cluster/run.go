@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -63,13 +64,17 @@ func Start(ctx context.Context, top *operators.Topology, cfg Config) (*Job, erro
 func (d *Deployment) start(ctx context.Context) (*Job, error) {
 	system := d.Config.System
 	if system == nil {
-		system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return d.Config.Logger }))
+		system = newSystem(d.Config.Logger)
 	}
 	j := &Job{
 		d: d, env: env.NewReal(system), own: d.Config.System == nil, events: &coordinator.Events{},
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	r := &root{d: d, env: j.env, events: j.events, onDone: j.onDone, onEnded: func() { close(j.ended) }}
+	begun := make(chan struct{})
+	r := &root{
+		d: d, env: j.env, events: j.events,
+		onDone: j.onDone, onBegun: func() { close(begun) }, onEnded: func() { close(j.ended) },
+	}
 	stop := func(any) actor.Directive { return actor.StopDirective }
 	props := actor.PropsFromProducer(func() actor.Actor { return r }, actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, stop)))
 	pid, err := system.Root.SpawnNamed(props, RootID(d.Config.Job))
@@ -77,9 +82,19 @@ func (d *Deployment) start(ctx context.Context) (*Job, error) {
 		j.env.Close()
 		return nil, fmt.Errorf("job %q already runs in this actor system: %w", d.Config.Job, err)
 	}
+	<-begun
 	j.pid = pid
 	j.forget = context.AfterFunc(ctx, func() { j.onDone(coordinator.Result{State: coordinator.Stopped, Err: context.Cause(ctx)}) })
 	return j, nil
+}
+
+// newSystem makes the job's own actor system. protoactor's throttle of the log
+// of dead letters is a goroutine that nobody owns; it lives for a moment only.
+func newSystem(log *slog.Logger) *actor.ActorSystem {
+	return actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }),
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
+	)
 }
 
 func (j *Job) onDone(r coordinator.Result) {

@@ -27,10 +27,10 @@ func clicks(n int) []click {
 
 type count struct{}
 
-func (count) CreateAccumulator() int64         { return 0 }
-func (count) Add(acc int64, _ click) int64     { return acc + 1 }
-func (count) Merge(a, b int64) int64           { return a + b }
-func (count) Result(acc int64) int64           { return acc }
+func (count) CreateAccumulator() int64     { return 0 }
+func (count) Add(acc int64, _ click) int64 { return acc + 1 }
+func (count) Merge(a, b int64) int64       { return a + b }
+func (count) Result(acc int64) int64       { return acc }
 
 func TestRunCountsClicks(t *testing.T) {
 	for _, parallelism := range []int{1, 2, 3} {

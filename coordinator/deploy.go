@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -86,11 +87,12 @@ func (j *job) claim(ctx context.Context, got *claimed, reason string, nowMs int6
 
 // reason tells people in the log why an attempt began.
 func (j *job) reason(r *region) string {
-	if j.history.total == 0 {
-		return fmt.Sprintf("start of region %d", r.index)
+	for _, f := range slices.Backward(j.history.records) {
+		if f.Region == r.index && f.First {
+			return fmt.Sprintf("restart of region %d after: %s", r.index, f.Failure.GetReason())
+		}
 	}
-	last := j.history.records[len(j.history.records)-1]
-	return fmt.Sprintf("restart of region %d after: %s", r.index, last.Failure.GetReason())
+	return fmt.Sprintf("start of region %d", r.index)
 }
 
 func (j *job) onClaimed(r *region, got *claimed, err error) {

@@ -69,7 +69,7 @@ func (j *job) onWorkPanic(p *env.WorkPanic) {
 		return
 	}
 	if res, ok := j.lists[p.Name]; ok {
-		res.err = p
+		res.err = fmt.Errorf("panic: %v", p.Value)
 		j.onListed(&res)
 	}
 }
@@ -82,11 +82,11 @@ func (j *job) onListed(m *listResult) {
 	}
 	err := m.err
 	if err == nil {
-		err = checkListing(m.operator, m.ids)
+		err = checkListing(m.ids)
 	}
 	switch {
 	case r.state == listing && err != nil:
-		j.fail([]*region{r}, because(fmt.Errorf("source %q: list splits: %w", m.operator, err)).of(m.operator))
+		j.fail([]*region{r}, because(fmt.Errorf("source %q: list splits: %w", m.operator, err)))
 	case r.state == listing:
 		j.learn(m.operator, m.ids)
 		if r.unlisted--; r.unlisted == 0 {

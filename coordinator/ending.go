@@ -28,13 +28,19 @@ func (j *job) onStop(m Stop) {
 	}
 	j.stop = &m
 	j.updateState()
+	j.remindSources()
+	if !m.Drain {
+		j.do(j.protocol.End(j.now()))
+	}
+}
+
+// remindSources tells all sources that run to end, again and again: the
+// message may get lost.
+func (j *job) remindSources() {
 	for _, r := range j.regions {
 		if r.state == running {
 			j.stopSources(r)
 		}
-	}
-	if !m.Drain {
-		j.do(j.protocol.End(j.now()))
 	}
 }
 

@@ -31,9 +31,8 @@ func because(err error) *failure {
 	return f
 }
 
-func (f *failure) forGood() *failure                        { f.Permanent = true; return f }
-func (f *failure) on(node string) *failure                  { f.Node = node; return f }
-func (f *failure) of(operator messages.OperatorID) *failure { f.Operator = string(operator); return f }
+func (f *failure) forGood() *failure       { f.Permanent = true; return f }
+func (f *failure) on(node string) *failure { f.Node = node; return f }
 
 // cause is the error that users can ask with errors.As.
 func (f *failure) cause() error {
@@ -134,15 +133,31 @@ func (j *job) stopAttempt(r *region) {
 	}
 }
 
+// onAttemptStopped: a worker that heard nothing of us for too long stops by
+// itself; then the others must stop, too.
 func (j *job) onAttemptStopped(m *messages.AttemptStopped) {
 	r := j.maybeRegion(m.GetAttempt())
-	if r == nil || r.state != stopping {
+	if r == nil {
 		return
+	}
+	if r.live() && r.nodes[m.GetNode()] != nil {
+		j.fail([]*region{r}, failed("node %q has stopped by itself: it did not hear the coordinator", m.GetNode()).on(m.GetNode()))
 	}
 	if m.GetError() != "" {
 		j.emitRegion(r, slog.LevelWarn, RegionEvent, "node %q did not stop: %s", m.GetNode(), m.GetError())
 	}
 	j.maybeStopped(r, m.GetNode())
+}
+
+// remindStops repeats what nodes have not answered, for messages get lost.
+func (j *job) remindStops() {
+	for _, r := range j.regions {
+		for _, node := range sorted(r.awaited) {
+			if r.state == stopping {
+				j.send(r.nodes[node], &messages.StopAttempt{Job: string(j.cfg.Job), Attempt: uint64(r.attempt)})
+			}
+		}
+	}
 }
 
 func (j *job) onStopTimeout(r *region) {

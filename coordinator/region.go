@@ -69,10 +69,10 @@ func (r *region) due(workersBy time.Time) time.Time {
 	if r.state != running {
 		return due
 	}
-	for _, at := range r.discover {
+	for _, at := range r.discover { // order: a minimum
 		due = earliest(due, at)
 	}
-	for _, p := range r.unanswered {
+	for _, p := range r.unanswered { // order: a minimum
 		due = earliest(due, p.resend)
 	}
 	return due

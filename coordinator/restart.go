@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -190,7 +189,7 @@ func (s FailureRate) Validate() error {
 	case s.Per <= 0:
 		return fmt.Errorf("FailureRate.Per is %v; give a positive duration", s.Per)
 	case s.Delay < 0:
-		return errors.New("FailureRate.Delay is negative; give 0 or a positive duration")
+		return fmt.Errorf("FailureRate.Delay is %v; give 0 or a positive duration", s.Delay)
 	}
 	return nil
 }

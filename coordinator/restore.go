@@ -32,7 +32,7 @@ func (j *job) reportDamaged(damaged []persistence.Damaged) {
 	for _, d := range damaged {
 		if !j.damaged[d.Slot] {
 			j.damaged[d.Slot] = true
-			j.emitJob(slog.LevelError, DamageEvent, "a checkpoint cannot be read, the one before is used: %v", d)
+			j.emitJob(slog.LevelError, DamageEvent, "a record of the log cannot be read and is passed over; if it was a checkpoint, an older one counts: %v", d)
 		}
 	}
 }

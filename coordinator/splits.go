@@ -87,11 +87,11 @@ func newSplit(id string) *messages.SplitState {
 }
 
 // checkListing holds a source to its contract.
-func checkListing(operator messages.OperatorID, ids []string) error {
+func checkListing(ids []string) error {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if id == "" || seen[id] {
-			return fmt.Errorf("source %q lists split %q, which is empty or listed twice; ids must be unique and not empty", operator, id)
+			return fmt.Errorf("split %q is empty or listed twice; ids must be unique and not empty", id)
 		}
 		seen[id] = true
 	}

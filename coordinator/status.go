@@ -126,13 +126,20 @@ func (s *OperatorStatus) add(st *messages.SubtaskStatus, o *messages.OperatorSta
 func (j *job) onSubtaskStatus(m *messages.SubtaskStatus) {
 	if r := j.maybeRegion(m.GetAttempt()); r != nil && r.owns(m.GetSubtask().ID()) {
 		j.statuses[m.GetSubtask().ID()] = m
+		if m.GetFinished() { // its own word may have been lost
+			j.do(j.protocol.Finished(j.now(), m.GetSubtask().ID()))
+		}
 	}
 }
 
 func (j *job) pollStatus(now time.Time) {
-	if !now.Before(j.statusAt) {
-		j.statusAt = now.Add(j.cfg.StatusEvery)
-		j.requestStatus()
+	if now.Before(j.statusAt) {
+		return
+	}
+	j.statusAt = now.Add(j.cfg.StatusEvery)
+	j.requestStatus()
+	if j.stop != nil {
+		j.remindSources()
 	}
 }
 

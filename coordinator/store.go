@@ -58,9 +58,9 @@ func (j *job) visitStore() {
 
 func (j *job) onStoreResult(err error) {
 	q := &j.queue
+	again := q.ops[0].done(err) // it stays at the head, for done may queue more
 	q.busy = false
-	op := q.ops[0]
-	if op.done(err) {
+	if again {
 		q.retryAt = j.now().Add(j.cfg.Checkpoints.CommitRetry)
 		return
 	}

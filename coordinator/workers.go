@@ -113,6 +113,7 @@ func (j *job) beat(now time.Time) {
 		}
 		j.sendBeat(w)
 	}
+	j.remindStops()
 }
 
 func (j *job) sendBeat(w *worker) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -319,5 +318,4 @@ func TestS84_MalformedRecordsGoToTheSide(t *testing.T) {
 	if got, want := bad.String(), "x.csv@44: two fields"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	var _ messages.OperatorID = p.Operator("in").Name
 }

@@ -29,8 +29,8 @@ type Codec[T any] interface {
 //   - pointers to protobuf messages: protobuf, behind their length
 //   - integers, floats and bool: fixed size, little endian
 //   - strings and byte slices: their bytes behind their length; byte arrays bare
-//   - time.Time and types with MarshalBinary and UnmarshalBinary: these, behind
-//     the length
+//   - time.Time: instant and offset, fixed size
+//   - types with MarshalBinary and UnmarshalBinary: these, behind the length
 //   - structs, slices, arrays, maps and pointers of all that: CBOR with field names
 //
 // Refused is what would lose data in silence (unexported or untransmitted
@@ -41,7 +41,7 @@ func CodecOf[T any]() (Codec[T], error) {
 	case isProto(t):
 		return newProtoCodec[T](), nil
 	case t == timeType:
-		return newBinaryCodec[T]("time"), nil
+		return any(timeCodec{}).(Codec[T]), nil
 	}
 	if c := fixedCodecOf[T](t.Kind()); c != nil {
 		return c, nil
@@ -58,7 +58,7 @@ func CodecOf[T any]() (Codec[T], error) {
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return bytesCodec[T]{}, nil
 	}
-	return cborCodec[T]{name: "cbor:" + schema}, nil
+	return cborCodec[T]{name: "cbor:" + schema, times: timesIn(t)}, nil
 }
 
 // cloneOf gives a function that copies a value deeply, or nil when plain

@@ -5,13 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 )
 
 var (
-	timeType        = reflect.TypeFor[time.Time]()
 	marshalerType   = reflect.TypeFor[encoding.BinaryMarshaler]()
 	unmarshalerType = reflect.TypeFor[encoding.BinaryUnmarshaler]()
 	protoType       = reflect.TypeFor[proto.Message]()

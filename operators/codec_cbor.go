@@ -3,17 +3,26 @@ package operators
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
 )
 
 // cborCodec writes Go values as CBOR with field names, in the core
 // deterministic encoding of RFC 8949: equal values give equal bytes.
-type cborCodec[T any] struct{ name string }
+type cborCodec[T any] struct {
+	name  string
+	times timeCheck // nil: there is no time in a T
+}
 
 func (c cborCodec[T]) Name() string { return c.name }
 
 func (c cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
+	if c.times != nil {
+		if err := c.times(reflect.ValueOf(&v).Elem()); err != nil {
+			return buf, fmt.Errorf("encoding %s: %w", c.name, err)
+		}
+	}
 	b := bytes.NewBuffer(buf)
 	if err := cborEnc.MarshalToBuffer(&v, b); err != nil {
 		return buf, fmt.Errorf("encoding %s: %w", c.name, err)

@@ -39,11 +39,11 @@ func KeyBy[T any, K comparable](s *Stream[T], key func(T) K) *KeyedStream[K, T] 
 	return k
 }
 
-// feed makes the keyed stream an input of op.
+// feed makes the keyed stream an input of op. One that cannot be keyed is
+// connected all the same, so that Build has but one thing to say.
 func (k *KeyedStream[K, T]) feed(t *Topology, op *plan.Operator, port int) {
 	if k.err != nil {
 		t.failf(op, "its key: %w", k.err)
-		return
 	}
 	k.stream.connect(t, op, port, k.keyer)
 }

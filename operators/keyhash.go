@@ -93,7 +93,7 @@ func hashStrings[T, K any](values []T, key func(T) K, hashes []uint64) {
 func hashParts[T, K any](parts []keyPart[K]) func([]T, func(T) K, []uint64) {
 	return func(values []T, key func(T) K, hashes []uint64) {
 		var k K
-		var scratch []byte
+		scratch := make([]byte, 0, 64)
 		for i := range values {
 			k = key(values[i])
 			scratch = scratch[:0]
@@ -236,5 +236,5 @@ func checkKeyAt(t reflect.Type, path string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("%s is a %s, which is no key: use an integer, string, bool, byte array, or a struct of these", path, t.Kind())
+	return fmt.Errorf("%s is of kind %s, which is no key: use an integer, string, bool, byte array, or a struct of these", path, t.Kind())
 }

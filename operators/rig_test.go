@@ -298,9 +298,9 @@ func (r *rig[T]) freeze() (all []frozenRig) {
 // write is the part that runs off it.
 func (r *rig[T]) write(all []frozenRig) *rigSnapshot {
 	r.t.Helper()
-	s := &rigSnapshot{schemas: map[string]*messages.StateSchema{}, groups: map[string]map[messages.KeyGroup][]byte{}, watermark: messages.MaxWatermark}
+	s := &rigSnapshot{schemas: map[string]*messages.StateSchema{}, groups: map[string]map[messages.KeyGroup][]byte{}, watermark: messages.NoWatermark}
 	for _, f := range all {
-		s.watermark = min(s.watermark, f.watermark)
+		s.watermark = max(s.watermark, f.watermark) // the least favourable: state must know better
 		s.schemas[f.state] = f.schema
 		if s.groups[f.state] == nil {
 			s.groups[f.state] = map[messages.KeyGroup][]byte{}

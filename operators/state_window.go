@@ -149,7 +149,7 @@ func (s *windowState[K, Acc]) readFloor(g messages.KeyGroup, p []byte) ([]byte, 
 	}
 	floor := int64(binary.LittleEndian.Uint64(p))
 	s.floors[g-s.groups.From] = floor
-	s.highest = floor
+	s.highest = max(s.highest, floor)
 	return p[startBytes:], nil
 }
 

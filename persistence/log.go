@@ -169,6 +169,9 @@ func (l *Log) publish(ctx context.Context, m *messages.Manifest) error {
 	if l.pending != nil && !proto.Equal(l.pending, m) {
 		return l.uncertain(l.pending, errors.New("its outcome must be known before another is published"))
 	}
+	if ms, _ := l.Manifests(); len(ms) > 0 && m.Checkpoint <= ms[0].Checkpoint {
+		return fmt.Errorf("checkpoint %d is not greater than the newest, %d; ids grow over all attempts: see LastCheckpoint", m.Checkpoint, ms[0].Checkpoint)
+	}
 	return l.conclude(m, l.append(ctx, &messages.LogRecord{Record: &messages.LogRecord_Manifest{Manifest: m}}, l.pending != nil))
 }
 

@@ -23,7 +23,7 @@ type Trigger struct {
 // PublishFailed. The snapshots are sorted by subtask.
 type Publish struct {
 	ID        messages.CheckpointID
-	Final     bool // every subtask had finished
+	Final     bool // every subtask had finished at its barrier
 	Snapshots []*messages.SubtaskSnapshot
 }
 

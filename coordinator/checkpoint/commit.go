@@ -13,16 +13,27 @@ import (
 type round struct {
 	id         messages.CheckpointID
 	deadline   time.Time // for the last ack
-	last       bool
-	final      bool
+	last       bool      // none follows once it is decided
+	final      bool      // known when publishing: every snapshot says finished
 	acks       map[messages.SubtaskID]*messages.SubtaskSnapshot
 	publishing bool // every subtask has acked; from here only the store decides
+}
+
+// allFinished tells whether every subtask had worked off its input to the very
+// end at its barrier. A subtask whose sources were stopped has not.
+func (r *round) allFinished() bool {
+	for _, s := range r.acks { // order: all of them
+		if !s.GetFinished() {
+			return false
+		}
+	}
+	return true
 }
 
 // snapshots gives what was acked, sorted by subtask.
 func (r *round) snapshots() []*messages.SubtaskSnapshot {
 	all := make([]*messages.SubtaskSnapshot, 0, len(r.acks))
-	for _, s := range r.acks {
+	for _, s := range r.acks { // order: sorted below
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b *messages.SubtaskSnapshot) int {

@@ -19,7 +19,7 @@ type Protocol struct {
 	round  *round                // the checkpoint under way; nil: none
 	newest messages.CheckpointID // the greatest id ever used
 	last   messages.CheckpointID // the last checkpoint, once decided; 0: not yet
-	final  bool                  // every subtask had finished before last
+	final  bool                  // every subtask had finished in last
 	wanted bool                  // somebody asked for a checkpoint
 	ending bool                  // the next checkpoint is to be the last
 	done   bool
@@ -134,12 +134,16 @@ func (p *Protocol) Ack(now time.Time, id messages.CheckpointID, snapshot *messag
 	if _, known := p.regionOf[s]; !known || !p.collecting(id) {
 		return nil
 	}
+	if snapshot.GetFinished() {
+		p.finished[s] = true // its own word may have been lost
+	}
 	r := p.round
 	r.acks[s] = snapshot
 	if len(r.acks) < len(p.regionOf) {
 		return nil
 	}
 	r.publishing = true
+	r.final = r.allFinished()
 	return []Action{Publish{ID: id, Final: r.final, Snapshots: r.snapshots()}}
 }
 
@@ -158,7 +162,7 @@ func (p *Protocol) Published(now time.Time, id messages.CheckpointID) []Action {
 	p.round = nil
 	p.ledger.onDecided(id)
 	p.pace.onSucceeded(now)
-	if r.last {
+	if r.last || r.final {
 		p.last, p.final = id, r.final
 	}
 	var up []int
@@ -198,11 +202,15 @@ func (p *Protocol) Committed(now time.Time, id messages.CheckpointID, s messages
 	if settled, news := p.ledger.maybeSettled(p.regions); news {
 		out = append(out, Settled{settled})
 	}
+	if !p.Unsettled() {
+		p.ledger.resend = time.Time{}
+	}
 	return append(out, p.next(now)...)
 }
 
-// Finished: a subtask has reached the end of its input and worked it off. It
-// still takes part in checkpoints; when all have finished, one more is the last.
+// Finished: a subtask has reached the end of its input, or its sources were
+// stopped, and has worked that off. It still takes part in checkpoints; when all
+// have, one more is the last.
 func (p *Protocol) Finished(now time.Time, s messages.SubtaskID) []Action {
 	if r, known := p.regionOf[s]; !known || !p.regions[r].up {
 		return nil

@@ -18,9 +18,9 @@ import (
 // at=<duration since the start>; time never goes back. The commands:
 //
 //	new [interval= pause= timeout= retry= tolerable=]   one region a line: its subtasks
-//	up region= [restored= final]      down region=      tick      halt
+//	found id=      up region= [restored= final]      down region=      tick      halt
 //	request      end      finished subtask...
-//	ack id= subtask...      decline id= subtask      (a subtask "*" is all of them)
+//	ack id= [final] subtask...      decline id= subtask      (a subtask "*" is all of them)
 //	published id=      publish-failed id=
 //	committed id= [doubt=<reason>] subtask...
 //
@@ -90,6 +90,9 @@ func (s *script) step(t *testing.T, d *datadriven.TestData) []Action {
 	switch d.Cmd {
 	case "new":
 		return nil
+	case "found":
+		s.p.Found(id)
+		return nil
 	case "up":
 		return s.p.RegionUp(s.now, region, messages.CheckpointID(number(t, d, "restored")), d.HasArg("final"))
 	case "down":
@@ -115,7 +118,7 @@ func (s *script) each(t *testing.T, d *datadriven.TestData, id messages.Checkpoi
 	for _, sub := range s.named(t, d) {
 		switch d.Cmd {
 		case "ack":
-			out = append(out, s.p.Ack(s.now, id, &messages.SubtaskSnapshot{Subtask: sub.Proto()})...)
+			out = append(out, s.p.Ack(s.now, id, &messages.SubtaskSnapshot{Subtask: sub.Proto(), Finished: d.HasArg("final")})...)
 		case "decline":
 			out = append(out, s.p.Decline(s.now, id, sub, "cannot prepare")...)
 		case "committed":
@@ -141,7 +144,7 @@ func doubts(d *datadriven.TestData, id messages.CheckpointID, sub messages.Subta
 func (s *script) named(t *testing.T, d *datadriven.TestData) []messages.SubtaskID {
 	var names []string
 	for _, a := range d.CmdArgs {
-		if len(a.Vals) == 0 {
+		if len(a.Vals) == 0 && a.Key != "final" {
 			names = append(names, a.Key)
 		}
 	}

@@ -42,12 +42,10 @@ func (p *Protocol) trigger(now time.Time) []Action {
 	p.newest++
 	p.wanted = false
 	p.pace.onTriggered(now)
-	final := p.allFinished()
 	p.round = &round{
 		id:       p.newest,
 		deadline: now.Add(p.pace.cfg.Timeout),
-		last:     p.ending || final,
-		final:    final,
+		last:     p.ending || p.allFinished(),
 		acks:     map[messages.SubtaskID]*messages.SubtaskSnapshot{},
 	}
 	return []Action{Trigger{ID: p.newest, Last: p.round.last}}

@@ -52,7 +52,10 @@ func (p *pace) onFailed(now time.Time) (inARow int, tooMany bool) {
 
 // periodic gives the time of the next periodic trigger, if there is one.
 func (p *pace) periodic() (at time.Time, some bool) {
-	return later(p.next, p.rested), !p.next.IsZero()
+	if p.next.IsZero() {
+		return p.next, false
+	}
+	return later(p.next, p.rested), true
 }
 
 func later(a, b time.Time) time.Time {

@@ -74,28 +74,28 @@ func (d *demo) prepare() (int, error) {
 
 // liveAndDie runs one process after another and kills all but the last.
 func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64) error {
-	start := time.Now()
+	watch := newProgress(d.Out, got, count)
+	defer watch.tick.Stop()
 	lives := drawLives(d.Kills, d.Seed)
 	rate := slowEnough(lives, count)
-	for n := 0; ; n++ {
-		watch := &progress{w: d.Out, start: start, of: count, got: got, kills: n}
-		if n == d.Kills {
-			rate = 0 // the last one reads as fast as it can
-		}
+	for _, life := range lives {
 		p, err := startJob(ctx, d.Folder, rate)
 		if err != nil {
 			return err
 		}
-		if n == d.Kills {
-			return watch.until(p, nil)
-		}
-		if err := watch.until(p, time.After(lives[n])); err != nil {
+		if err := watch.until(p, time.After(life)); err != nil {
 			return err
 		}
 		if err := p.kill(); err != nil {
 			return err
 		}
+		watch.kills++
 	}
+	last, err := startJob(ctx, d.Folder, 0) // reads as fast as it can
+	if err != nil {
+		return err
+	}
+	return watch.until(last, nil)
 }
 
 // slowEnough gives the trips per second at which all lives together cannot
@@ -120,45 +120,4 @@ func drawLives(n int, seed uint64) []time.Duration {
 		}
 	}
 	return lives
-}
-
-// progress tells how far a job is, judged from outside by what it committed.
-type progress struct {
-	w     io.Writer
-	start time.Time
-	of    int64
-	got   *committed
-	kills int
-}
-
-// until watches a process until it ends or the time comes. It gives an error
-// when the process fails.
-func (p *progress) until(job *process, enough <-chan time.Time) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-job.ended:
-			if err == nil && enough != nil {
-				err = errEndedEarly
-			}
-			if err != nil {
-				return fmt.Errorf("%w\n%s", err, job.lastWords())
-			}
-			return p.got.refresh()
-		case <-enough:
-			return p.got.refresh()
-		case <-tick.C:
-			if err := p.got.refresh(); err != nil {
-				return err
-			}
-			p.print()
-		}
-	}
-}
-
-func (p *progress) print() {
-	took := time.Since(p.start).Seconds()
-	fmt.Fprintf(p.w, "%5.1f s  killed %2d times  committed %7d results, %6d late trips  %3d %%  %7.0f trips/s\n",
-		took, p.kills, p.got.Rows, len(p.got.Late), 100*p.got.Trips/max(1, p.of), float64(p.got.Trips)/took)
 }

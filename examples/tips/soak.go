@@ -56,7 +56,8 @@ func (s *soak) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.Out, "\n%d kills are survived; now the end of the job that was never killed\n", kills)
 	got := newCommitted(steady.Folder)
-	watch := &progress{w: s.Out, start: start, of: int64(count), got: got}
+	watch := newProgress(s.Out, got, int64(count))
+	defer watch.tick.Stop()
 	if err := watch.until(job, nil); err != nil {
 		return err
 	}

@@ -44,6 +44,21 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// makeDirs makes the sink's folders. It makes them durable also when they are
+// there, for who made them may have been killed before he could.
+func (f *folder) makeDirs() error {
+	hidden := filepath.Join(f.dir, hiddenFolder)
+	if err := f.disk.makeDir(filepath.Join(hidden, escape(string(f.who.Operator)))); err != nil {
+		return err
+	}
+	for _, path := range []string{filepath.Dir(f.dir), f.dir, hidden} {
+		if err := f.disk.syncDir(path); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return explain(err)
+		}
+	}
+	return nil
+}
+
 // makeDir makes a folder and those above it, durably.
 func (d *disk) makeDir(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -83,4 +98,4 @@ func explain(err error) error {
 
 // broken marks an error after which the same bytes cannot be trusted again: a
 // kernel may forget what it failed to write, and a second fsync succeed.
-func broken(err error) error { return fmt.Errorf("%w: %w", operators.ErrBroken, explain(err)) }
+func broken(err error) error { return fmt.Errorf("%w: %w", operators.ErrBroken, err) }

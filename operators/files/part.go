@@ -23,6 +23,7 @@ type part struct {
 	written int64
 	records int64
 	opened  int64 // processing time, ms
+	broken  error // of an fsync or close; it is not tried again
 }
 
 // createPart makes a file that does not exist yet. A folder that another
@@ -61,14 +62,16 @@ func (p *part) flush() error {
 
 // seal makes a flushed part durable and closes it.
 func (p *part) seal() error {
-	if p.file == nil {
-		return nil
+	if p.file == nil || p.broken != nil {
+		return p.broken
 	}
 	if err := p.disk.sync(p.file); err != nil {
-		return broken(err)
+		p.broken = broken(explain(err))
+		return p.broken
 	}
 	if err := p.file.Close(); err != nil {
-		return broken(err)
+		p.broken = broken(explain(err))
+		return p.broken
 	}
 	p.file, p.buf = nil, nil
 	return nil

@@ -135,7 +135,7 @@ func (s *sink[T]) OpenTransactional(ctx context.Context, c operators.SinkContext
 		return nil, err
 	}
 	w := &sinkWriter[T]{folder: folder{disk: s.disk, dir: s.dir, who: c}, config: &s.config, encoder: encoder}
-	if err := s.disk.makeDir(filepath.Join(s.dir, hiddenFolder, escape(string(c.Operator)))); err != nil {
+	if err := w.makeDirs(); err != nil {
 		return nil, w.wrap("Open", err)
 	}
 	return w, nil

@@ -41,6 +41,9 @@ func encodeHandle(files []preparedFile) ([]byte, error) {
 }
 
 func decodeHandle(p []byte) ([]preparedFile, error) {
+	if len(p) == 0 { // a transaction without a record
+		return nil, nil
+	}
 	var h handle
 	if err := json.Unmarshal(p, &h); err != nil {
 		return nil, fmt.Errorf("handle %q: %w", clip(p), err)
@@ -61,7 +64,7 @@ func decodeHandle(p []byte) ([]preparedFile, error) {
 // may succeed later is told, and only otherwise what is in doubt.
 func (f *folder) Commit(ctx context.Context, handle []byte) error {
 	files, err := decodeHandle(handle)
-	if err != nil {
+	if err != nil || len(files) == 0 {
 		return f.wrap("Commit", err)
 	}
 	var failed, doubtful error

@@ -20,6 +20,7 @@ type sinkWriter[T any] struct {
 	full    []*part
 	last    *part // may outlive a transaction that left it empty
 	seq     int   // of the newest part of this attempt
+	failed  error // of Write: some of its records may be missing, so nothing is prepared
 }
 
 // Begin opens a transaction with a file of its own. A file that the last one
@@ -73,18 +74,13 @@ func (w *sinkWriter[T]) Write(ctx context.Context, b *operators.Batch[T]) error 
 	if !w.began {
 		return w.wrap("Write", fmt.Errorf("no transaction is open: Begin comes first"))
 	}
-	if err := w.write(b.Values); err != nil {
-		return w.wrap("Write", err)
+	if w.failed == nil {
+		w.failed = w.write(b.Values)
 	}
-	return nil
+	return w.wrap("Write", w.failed)
 }
 
 func (w *sinkWriter[T]) write(values []T) error {
-	if w.last == nil { // the file after a roll could not be made, and the caller goes on
-		if err := w.nextPart(); err != nil {
-			return err
-		}
-	}
 	if err := w.rollByTime(); err != nil {
 		return err
 	}
@@ -139,6 +135,9 @@ func (w *sinkWriter[T]) Prepare(ctx context.Context) ([]byte, error) {
 	if !w.began {
 		return nil, w.wrap("Prepare", fmt.Errorf("no transaction is open: Begin comes first"))
 	}
+	if w.failed != nil {
+		return nil, w.wrap("Prepare", broken(fmt.Errorf("records are missing since a Write failed: %w", w.failed)))
+	}
 	parts := w.full
 	if w.last != nil && w.last.records > 0 {
 		parts = append(parts, w.last)
@@ -171,7 +170,7 @@ func (w *sinkWriter[T]) makeDurable(parts []*part) ([]byte, error) {
 		}
 	}
 	if err := w.disk.syncDir(filepath.Join(w.dir, filepath.Dir(parts[0].name.temp()))); err != nil {
-		return nil, broken(err)
+		return nil, broken(explain(err))
 	}
 	w.who.Step("files.synced")
 	files := make([]preparedFile, len(parts))
@@ -191,7 +190,7 @@ func (w *sinkWriter[T]) AbortOpen(ctx context.Context) error {
 	for _, p := range parts {
 		err = errors.Join(err, p.discard())
 	}
-	w.began, w.full, w.last = false, nil, nil
+	w.began, w.full, w.last, w.failed = false, nil, nil, nil
 	if err != nil {
 		return w.wrap("AbortOpen", err)
 	}

@@ -18,6 +18,6 @@
 //
 // # Testing
 //
-// testdata holds scripts of records and watermarks with what they cause;
+// testdata/scripts holds scripts of records and watermarks with what they cause;
 // go test -rewrite updates them.
 package window

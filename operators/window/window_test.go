@@ -21,7 +21,7 @@ import (
 //	open [lateness=<ms>] [watermark=<ms>]  begin with no window
 //	run                                lines "record <ts>" or "watermark <wm>"
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		e := &scriptEnv{tumbling: NewTumbling(10, 0), open: NewOpen[int](0, messages.NoWatermark)}
 		datadriven.RunTest(t, path, e.run)
 	})

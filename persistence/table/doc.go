@@ -6,8 +6,8 @@
 // probing, which grows to a few KiB and then splits in two. One big array was
 // rejected: its rehash would stall the subtask for as long as the state is big,
 // and the first write after a freeze would copy all of it. Here no step costs
-// more than one segment, but for the doubling of the directory (eight bytes for
-// more than a hundred entries).
+// more than one segment, but for the directory (eight bytes for about a hundred
+// entries), which is copied when it doubles and by the first write after a freeze.
 //
 // Key groups are contiguous ranges of the hash's top 32 bits, hence contiguous
 // ranges of the directory: the entries of one group are found without looking

@@ -19,6 +19,8 @@ import (
 
 // Frozen is a table as it was when Freeze was called. It may be read by other
 // goroutines while the table goes on; everything it gives is for reading only.
+// Its owner must call Release in the end: until then whatever the table changes
+// is kept twice.
 type Frozen[K comparable, V any] struct {
 	view[K, V]
 	epoch    uint64 // of the table before the freeze; the table reads it and released, nothing else

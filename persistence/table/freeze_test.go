@@ -149,6 +149,22 @@ func TestReleaseOutOfOrder(t *testing.T) {
 	}
 }
 
+// A value is cloned by the first Upsert after a freeze and by no other.
+func TestCloneOncePerFreeze(t *testing.T) {
+	clones := 0
+	tab := New[int](Options[int]{Clone: func(v int) int { clones++; return v }})
+	for round := range 3 {
+		for range 5 {
+			put(tab, 1, round)
+			put(tab, 2, round)
+		}
+		if clones != 2*round {
+			t.Fatalf("%d clones of 2 values after %d freezes", clones, round)
+		}
+		defer tab.Freeze().Release()
+	}
+}
+
 func TestFrozenPanicsAfterRelease(t *testing.T) {
 	f := ints(10, Options[int]{TrackDirty: true}).Freeze()
 	f.Release()

@@ -38,9 +38,9 @@ type segment[K comparable, V any] struct {
 	depth uint   // how many leading hash bits the entries share
 }
 
-const minSlots = 8
+const minSlots = 8 // the fewest of a segment: leaves a free slot at any load
 
-// newSegment makes an empty segment with room for n entries and a few more.
+// newSegment makes an empty segment of at least so many slots.
 func newSegment[K comparable, V any](epoch uint64, depth uint, slots int) *segment[K, V] {
 	return &segment[K, V]{slots: newSlots[K, V](slots), epoch: epoch, depth: depth}
 }
@@ -52,12 +52,15 @@ func newSlots[K comparable, V any](n int) []entry[K, V] {
 	return s[:cap(s)]
 }
 
-// limit is how many entries an array of so many slots takes: seven eighths.
+// limit is how many entries an array of so many slots takes: three quarters.
+// Probes get longer and branches less predictable beyond.
 func limit(slots int) int { return slots - (slots+3)/4 }
 
 // roomFor is the array size to choose for n entries. Small arrays double. From
-// 64 entries on an array begins at a load of 8/11 and grows at 7/8: doubling
-// there would leave the average array more than a third empty.
+// 64 entries on they grow by the square root of two, so that a segment of the
+// usual size is resized once in its life, between a split and the next. With
+// doubling the average array would be half empty, with smaller steps an insert
+// would pay for more of them.
 func roomFor(n int) int {
 	if n < 64 {
 		return max(2*n, minSlots)

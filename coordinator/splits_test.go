@@ -1,0 +1,61 @@
+package coordinator
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// TestAssign: whatever the order in which splits are listed, each goes to one
+// subtask, always the same, and no subtask has two more than another. New ones
+// keep that as well as they can without moving what is assigned.
+func TestAssign(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ids := rapid.SliceOfNDistinct(rapid.StringMatching("[a-z]{1,4}"), 0, 20, rapid.ID).Draw(t, "ids")
+		p := rapid.IntRange(1, 6).Draw(t, "parallelism")
+		var splits []*messages.SplitState
+		for _, id := range ids {
+			splits = append(splits, &messages.SplitState{Id: id, Finished: rapid.Bool().Draw(t, "finished")})
+		}
+		a, shares := assign(p, splits)
+		shuffled := rapid.Permutation(splits).Draw(t, "shuffled")
+		if _, other := assign(p, shuffled); !slices.EqualFunc(shares, other, slices.Equal) {
+			t.Fatalf("the order of the listing shows: %v and %v", shares, other)
+		}
+		if slices.Max(a.count)-slices.Min(a.count) > 1 {
+			t.Fatalf("unbalanced: %v", a.count)
+		}
+		before := fmt.Sprint(shares)
+		more := rapid.SliceOfNDistinct(rapid.StringMatching("[a-z]{1,4}"), 0, 20, rapid.ID).Draw(t, "more")
+		got := slices.Concat(a.add(append(more, ids...))...)
+		slices.Sort(got)
+		want := slices.DeleteFunc(slices.Sorted(slices.Values(more)), func(id string) bool { return slices.Contains(ids, id) })
+		if !slices.Equal(got, want) {
+			t.Fatalf("added %v, want %v", got, want)
+		}
+		if slices.Max(a.count)-slices.Min(a.count) > 1 || before != fmt.Sprint(shares) {
+			t.Fatalf("unbalanced after %v: %v", more, a.count)
+		}
+	})
+}
+
+// TestUnite: what a checkpoint has keeps its place, finished or not; what it
+// does not have begins at the beginning, with no watermark.
+func TestUnite(t *testing.T) {
+	restored := []*messages.SplitState{{Id: "b", Position: []byte{1}}, {Id: "a", Finished: true}}
+	all := unite(restored, map[string]bool{"c": true, "b": true, "0": true})
+	var ids []string
+	for _, s := range all {
+		ids = append(ids, s.GetId())
+	}
+	if !slices.Equal(ids, []string{"b", "a", "0", "c"}) || all[0] != restored[0] || all[1] != restored[1] {
+		t.Errorf("got %v", all)
+	}
+	if fresh := all[3]; fresh.GetPosition() != nil || fresh.GetWatermark() != messages.NoWatermark {
+		t.Errorf("a new split has %v", fresh)
+	}
+}
