@@ -36,7 +36,6 @@ type inChannel struct {
 	remote bool
 	seq    uint64 // of the last element that came in
 	queue  []*element
-	hello  bool
 	ended  bool
 }
 
@@ -62,6 +61,9 @@ func (in *inputs) arrive(e *element) (channel int, err error) {
 	c := in.channels[i]
 	if e.seq != c.seq+1 {
 		return 0, fmt.Errorf("channel %s: element %d came after element %d", e.channel, e.seq, c.seq)
+	}
+	if (e.seq == 1) != (e.kind == kindHello) {
+		return 0, fmt.Errorf("channel %s: element %d is a hello: %v; the first one is, and no other", e.channel, e.seq, e.kind == kindHello)
 	}
 	c.seq = e.seq
 	c.queue = append(c.queue, e)

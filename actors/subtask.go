@@ -364,11 +364,6 @@ func (s *subtask) onCredit(attempt messages.Attempt, id messages.ChannelID, batc
 // onHello sets a channel's clock; after the last one the subtask says hello
 // itself and takes records.
 func (s *subtask) onHello(i int, e *element) error {
-	c := s.in.channels[i]
-	if c.hello {
-		return fmt.Errorf("channel %s said hello twice", c.id)
-	}
-	c.hello = true
 	s.in.clock.Restore(i, e.watermark, e.idle)
 	if s.in.hellos++; s.in.hellos < len(s.in.channels) {
 		return nil

@@ -21,16 +21,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var _ coordinator.Log = (*persistence.Log)(nil)
 
-// node is an actor system with a worker that does what it is told at once.
+// node is an actor system in the real world.
 type node struct {
 	system *actor.ActorSystem
 	env    *env.Real
-	worker *actor.PID
 }
 
 func newNode(t *testing.T) *node {
 	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
-	n := &node{system: actor.NewActorSystem(actor.WithLoggerFactory(quiet))}
+	n := &node{system: actor.NewActorSystem(actor.WithLoggerFactory(quiet),
+		actor.WithDeadLetterThrottleInterval(time.Millisecond))} // its goroutine outlives the system by that
 	n.env = env.NewReal(n.system)
 	t.Cleanup(func() {
 		n.env.Close()
@@ -39,13 +39,11 @@ func newNode(t *testing.T) *node {
 	return n
 }
 
-// obedient answers every order. Its source has finished when it is told to.
+// obedient is a worker that does at once what it is told.
 type obedient struct {
 	coordinator *actor.PID
 	tasks       map[uint64][]*messages.Subtask
 }
-
-type finish struct{ attempt uint64 }
 
 func (o *obedient) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
@@ -92,12 +90,12 @@ func (n *node) run(t *testing.T, store persistence.CheckpointStore, owner string
 		t.Fatal(err)
 	}
 	pid := n.system.Root.Spawn(props)
-	n.worker = n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
+	worker := n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
 		return &obedient{coordinator: pid, tasks: map[uint64][]*messages.Subtask{}}
 	}))
 	t.Cleanup(func() {
-		_ = n.system.Root.StopFuture(n.worker).Wait()
-		_ = n.system.Root.StopFuture(pid).Wait()
+		_ = n.system.Root.StopFuture(pid).Wait() // first, or its heartbeats become dead letters
+		_ = n.system.Root.StopFuture(worker).Wait()
 	})
 	return pid, sub, done
 }

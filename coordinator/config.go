@@ -92,11 +92,11 @@ func (c *Config) validateTimes() error {
 		name  string
 		value time.Duration
 	}{
-		{"WorkersWait", c.WorkersWait}, {"DeployTimeout", c.DeployTimeout}, {"StopTimeout", c.StopTimeout},
-		{"HeartbeatEvery", c.HeartbeatEvery}, {"HeartbeatTimeout", c.HeartbeatTimeout}, {"StatusEvery", c.StatusEvery},
+		{"Config.WorkersWait", c.WorkersWait}, {"Config.DeployTimeout", c.DeployTimeout}, {"Config.StopTimeout", c.StopTimeout},
+		{"Config.HeartbeatEvery", c.HeartbeatEvery}, {"Config.HeartbeatTimeout", c.HeartbeatTimeout}, {"Config.StatusEvery", c.StatusEvery},
 	} {
 		if o.value < 0 {
-			return fmt.Errorf("Config.%s is %v; give a positive duration, or leave it out for the default", o.name, o.value)
+			return fmt.Errorf("%s is %v; give a positive duration, or leave it out for the default", o.name, o.value)
 		}
 	}
 	if c.Workers < 0 {

@@ -21,9 +21,8 @@ type fakeWorker struct {
 	pid     *actor.PID
 	silent  map[string]bool // what it does not do: "beat", "deploy", "stop", "ack", "commit", "status"
 	tasks   map[uint64][]*messages.Subtask
+	tallies map[uint64]map[messages.SubtaskID]*tally
 	doubt   string // every sink's transaction is in doubt, for this reason
-	beats   int
-	sent    map[string]int // messages it got, by their type
 }
 
 func (f *fakeWorker) register() {
@@ -33,21 +32,25 @@ func (f *fakeWorker) register() {
 }
 
 func (f *fakeWorker) say(what string, msgs ...any) {
-	if !f.silent[what] && !f.silent["all"] {
+	if !f.silent[what] && !f.silent["all"] && !f.w.lost() {
 		f.w.inbox = append(f.w.inbox, msgs...)
 	}
 }
 
 func (f *fakeWorker) hear(msg any) {
-	f.sent[fmt.Sprintf("%T", msg)]++
+	if _, start := msg.(*messages.Start); !start && f.w.lost() {
+		return
+	}
 	switch m := msg.(type) {
 	case *messages.Heartbeat:
 		if m.GetSession() == f.session {
-			f.beats++
 			f.say("beat", &messages.Heartbeat{Node: f.node, Session: f.session})
 		}
 	case *messages.Deploy:
-		f.tasks[m.GetAttempt()] = nil
+		if f.tasks[m.GetAttempt()] != nil {
+			return
+		}
+		f.restore(m)
 		for _, task := range m.GetTasks() {
 			if task.GetNode() == f.node {
 				f.tasks[m.GetAttempt()] = append(f.tasks[m.GetAttempt()], task.GetSubtask())
@@ -62,14 +65,18 @@ func (f *fakeWorker) hear(msg any) {
 		}
 		f.say("deploy", &messages.Deployed{Attempt: m.GetAttempt(), Node: f.node})
 	case *messages.StopAttempt:
-		delete(f.tasks, m.GetAttempt())
+		f.drop(m.GetAttempt())
 		f.say("stop", &messages.AttemptStopped{Attempt: m.GetAttempt(), Node: f.node})
 	case *messages.TriggerCheckpoint:
 		for _, s := range f.tasks[m.GetAttempt()] {
-			f.say("ack", &messages.CheckpointAck{Attempt: m.GetAttempt(), Checkpoint: m.GetCheckpoint(), Snapshot: f.w.snapshot(s)})
+			f.say("ack", &messages.CheckpointAck{Attempt: m.GetAttempt(), Checkpoint: m.GetCheckpoint(), Snapshot: f.snapshot(m.GetAttempt(), m.GetCheckpoint(), s)})
 		}
 	case *messages.CheckpointComplete:
+		if !slices.Contains(f.w.log.everPublished, m.GetCheckpoint()) {
+			f.w.t.Fatalf("complete %d before it was published", m.GetCheckpoint())
+		}
 		for _, s := range f.tasks[m.GetAttempt()] {
+			f.tallies[m.GetAttempt()][s.ID()].commit(f.w, m.GetCheckpoint())
 			f.say("commit", &messages.CheckpointCommitted{Attempt: m.GetAttempt(), Checkpoint: m.GetCheckpoint(), Subtask: s, InDoubt: f.inDoubt(m, s)})
 		}
 	case *messages.StatusRequest:
@@ -110,11 +117,13 @@ func (f *fakeWorker) status(attempt uint64, s *messages.Subtask) *messages.Subta
 }
 
 // snapshot acks a source with the splits it was deployed with last.
-func (w *world) snapshot(s *messages.Subtask) *messages.SubtaskSnapshot {
+func (f *fakeWorker) snapshot(attempt, checkpoint uint64, s *messages.Subtask) *messages.SubtaskSnapshot {
+	w := f.w
 	o := &messages.OperatorSnapshot{Operator: s.GetChain(), Index: s.GetIndex(), Parallelism: 1, Blobs: []*messages.Blob{{Size: 10}}}
 	for _, id := range w.assigned[s.ID()] {
 		o.Splits = append(o.Splits, &messages.SplitState{Id: id, Position: []byte("p")})
 	}
+	f.tallies[attempt][s.ID()].prepare(checkpoint, o)
 	return &messages.SubtaskSnapshot{Subtask: s, Operators: []*messages.OperatorSnapshot{o}, Finished: w.finished[s.ID()]}
 }
 
@@ -126,8 +135,10 @@ type fakeLog struct {
 	damaged   []persistence.Damaged
 	newest    messages.CheckpointID
 	fail      map[string][]error // by method: what the next calls return
-	deleted   bool
 	pending   *messages.Manifest
+
+	everPublished []uint64
+	halfway       bool // an uncertain publish has written the manifest
 }
 
 func (l *fakeLog) next(method string) error {
@@ -154,7 +165,7 @@ func (l *fakeLog) Claim(_ context.Context, owner persistence.Owner, reason strin
 	if err := l.next("claim"); err != nil {
 		return 0, err
 	}
-	l.attempt++
+	l.attempt, l.pending = l.attempt+1, nil
 	l.w.note("log claim %d: %s", l.attempt, reason)
 	return l.attempt, nil
 }
@@ -167,9 +178,22 @@ func (l *fakeLog) Publish(_ context.Context, m *messages.Manifest) error {
 	if err := l.next("publish"); err != nil {
 		if isUncertain(err) {
 			l.pending = m
+			if l.halfway {
+				l.write(m)
+			}
 		}
 		return err
 	}
+	l.write(m)
+	return nil
+}
+
+// write is harmless when the manifest is there already.
+func (l *fakeLog) write(m *messages.Manifest) {
+	if len(l.manifests) > 0 && l.manifests[0] == m {
+		return
+	}
+	l.everPublished = append(l.everPublished, m.GetCheckpoint())
 	var names []string
 	for _, s := range m.GetSubtasks() {
 		names = append(names, s.GetSubtask().ID().String())
@@ -177,7 +201,6 @@ func (l *fakeLog) Publish(_ context.Context, m *messages.Manifest) error {
 	l.w.note("log publish %d final=%v %s", m.GetCheckpoint(), m.GetFinal(), strings.Join(names, " "))
 	l.manifests = append([]*messages.Manifest{m}, l.manifests...)
 	l.newest = max(l.newest, messages.CheckpointID(m.GetCheckpoint()))
-	return nil
 }
 
 func (l *fakeLog) Manifests() ([]*messages.Manifest, []persistence.Damaged) {

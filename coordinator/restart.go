@@ -157,15 +157,23 @@ func (r *exponential) grow() time.Duration {
 	if r.base == 0 {
 		return r.Initial
 	}
-	return time.Duration(min(float64(r.base)*r.Multiplier, float64(r.Max)))
+	return r.capped(float64(r.base) * r.Multiplier)
+}
+
+// capped compares before it converts, since a float beyond Max may be beyond
+// every duration.
+func (r *exponential) capped(d float64) time.Duration {
+	if d >= float64(r.Max) {
+		return r.Max
+	}
+	return time.Duration(d)
 }
 
 func (r *exponential) jitter(d time.Duration) time.Duration {
 	if r.Jitter == 0 {
 		return d
 	}
-	moved := float64(d) * (1 + r.Jitter*(2*r.rng.Float64()-1))
-	return time.Duration(min(moved, float64(r.Max)))
+	return r.capped(float64(d) * (1 + r.Jitter*(2*r.rng.Float64()-1)))
 }
 
 // FailureRate restarts after Delay while there were at most Failures failures

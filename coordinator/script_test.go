@@ -15,7 +15,7 @@ import (
 	"github.com/weirflow/weir/persistence"
 )
 
-// TestScripts runs a coordinator by hand. Each file in testdata is one
+// TestScripts runs a coordinator by hand. Each file in testdata/job is one
 // guarantee and says which rows it holds. The output is what the coordinator
 // did, said, logged and stored since the last command, with the time. The
 // commands:
@@ -36,7 +36,7 @@ import (
 //	stopped <node> attempt=     it stopped by itself
 //	trigger | cancel | stop [drain] | status | log
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/job", func(t *testing.T, path string) {
 		s := &script{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			return s.run(t, d)
@@ -61,7 +61,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		s.options(d)
 		s.world.run(s.cfg)
 		for _, f := range s.nodes {
-			f.tasks = map[uint64][]*messages.Subtask{}
+			f.reset()
 		}
 	default:
 		s.world.t = t
@@ -157,7 +157,7 @@ func (s *script) options(d *datadriven.TestData) {
 	}
 }
 
-func strategy(t *testing.T, vals []string) RestartStrategy {
+func strategy(t testing.TB, vals []string) RestartStrategy {
 	switch vals[0] {
 	case "none":
 		return NoRestart{}
@@ -233,15 +233,13 @@ func (s *script) command(d *datadriven.TestData) {
 
 func (s *script) join(d *datadriven.TestData) {
 	node := d.CmdArgs[0].Key
-	f := &fakeWorker{w: s.world, node: node, session: "a", pid: actor.NewPID("host-"+node, node),
-		silent: map[string]bool{}, tasks: map[uint64][]*messages.Subtask{}, sent: map[string]int{}}
+	f := newWorker(s.world, node)
 	d.MaybeScanArgs(s.t, "session", &f.session)
 	if arg, ok := d.Arg("silent"); ok {
 		for _, what := range arg.Vals {
 			f.silent[what] = true
 		}
 	}
-	s.nodes[node] = f
 	f.register()
 	s.settle()
 }
@@ -256,7 +254,7 @@ func (s *script) breakStore(d *datadriven.TestData) {
 	}
 }
 
-func storeError(t *testing.T, name string) error {
+func storeError(t testing.TB, name string) error {
 	switch name {
 	case "full":
 		return errors.New("disk full")
@@ -302,12 +300,12 @@ func (s *script) named(d *datadriven.TestData) []messages.SubtaskID {
 	return ids
 }
 
-func subtask(t *testing.T, name string) messages.SubtaskID {
+func subtask(t testing.TB, name string) messages.SubtaskID {
 	chain, index, _ := strings.Cut(name, ".")
 	return messages.SubtaskID{Chain: messages.OperatorID(chain), Index: atoi(t, index)}
 }
 
-func optional(t *testing.T, d *datadriven.TestData, key string) int64 {
+func optional(t testing.TB, d *datadriven.TestData, key string) int64 {
 	var n int64
 	d.MaybeScanArgs(t, key, &n)
 	return n
@@ -320,7 +318,7 @@ func text(d *datadriven.TestData, key string) string {
 	return ""
 }
 
-func atoi(t *testing.T, s string) int {
+func atoi(t testing.TB, s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {
 		t.Fatal(err)
@@ -328,7 +326,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-func parse(t *testing.T, s string) time.Duration {
+func parse(t testing.TB, s string) time.Duration {
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 // when it is told to, work that runs at once but answers by message, workers
 // that answer as fake workers do, and a log in memory. All on one goroutine.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	start  time.Time
 	now    time.Time
 	j      *job
@@ -32,6 +32,8 @@ type world struct {
 	// assigned is what each source subtask reads, as it was last told.
 	assigned map[messages.SubtaskID][]string
 	finished map[messages.SubtaskID]bool
+	output   map[messages.SubtaskID][]span // what was committed
+	lossy    func() bool                   // drops messages between coordinator and workers; nil: none
 
 	inbox  []any
 	timers []*fakeTimer // unordered
@@ -46,9 +48,9 @@ type fakeTimer struct {
 	msg any
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	start := time.Unix(1_000_000, 0).UTC()
-	w := &world{t: t, start: start, now: start, nodes: map[string]*fakeWorker{}, splits: map[messages.OperatorID]func() ([]string, error){}, assigned: map[messages.SubtaskID][]string{}, finished: map[messages.SubtaskID]bool{}}
+	w := &world{t: t, start: start, now: start, nodes: map[string]*fakeWorker{}, splits: map[messages.OperatorID]func() ([]string, error){}, assigned: map[messages.SubtaskID][]string{}, finished: map[messages.SubtaskID]bool{}, output: map[messages.SubtaskID][]span{}}
 	w.log = &fakeLog{w: w}
 	return w
 }
@@ -162,6 +164,8 @@ func (w *world) lister(operator messages.OperatorID) func(context.Context) ([]st
 func (w *world) note(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf("%v ", w.now.Sub(w.start))+fmt.Sprintf(format, args...))
 }
+
+func (w *world) lost() bool { return w.lossy != nil && w.lossy() }
 
 // takeTrace gives what happened since it was asked last.
 func (w *world) takeTrace() string {

@@ -35,7 +35,7 @@ func From[T any](t *Topology, name string, source Source[T], watermarks Watermar
 		spec.SideTag, spec.SideType = info.Malformed, rowsOf[Malformed]()
 		t.declareSides(op, NewTag[Malformed](info.Malformed))
 	}
-	op.Detail = describeSource(source, info)
+	op.Detail = describeSource(source, info) + "; " + watermarks.String()
 	spec.Source = &sourceAdapter[T]{source: source, watermarks: watermarks}
 	return output[T](t, op)
 }

@@ -39,14 +39,18 @@ func (s *windowState[K, Acc]) init() {
 }
 
 // start sets the clock once everything is restored: to the least of the floors,
-// for what a lower group has not fired yet is still to come.
-func (s *windowState[K, Acc]) start(watermark int64) {
+// for what a lower group has not fired yet is still to come. A restored group
+// without a floor was written before the first watermark.
+func (s *windowState[K, Acc]) start(watermark int64, restored bool) {
+	if restored && s.floors == nil {
+		watermark = messages.NoWatermark
+	}
 	for _, f := range s.floors {
 		watermark = min(watermark, f)
 	}
-	restored := s.open.Panes()
+	panes := s.open.Panes()
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, watermark)
-	for _, p := range restored {
+	for _, p := range panes {
 		if !s.open.TooLate(p.Window, watermark) {
 			s.open.Add(p.Window, p.State)
 		}

@@ -112,6 +112,24 @@ func (s WatermarkStrategy[T]) Idle(d time.Duration) WatermarkStrategy[T] {
 	return s
 }
 
+// String says for people what the strategy is.
+func (s WatermarkStrategy[T]) String() string {
+	text := "no watermarks"
+	switch s.kind {
+	case outOfOrder:
+		text = fmt.Sprintf("watermarks %v behind, every %v", s.bound, max(s.granularity, time.Millisecond))
+	case userMade:
+		text = "watermarks by a user's generator"
+		if s.every > 0 {
+			text += fmt.Sprintf(", asked every %v", s.every)
+		}
+	}
+	if s.idle > 0 {
+		text += fmt.Sprintf(", idle after %v", s.idle)
+	}
+	return text
+}
+
 // validate says what is wrong with the options.
 func (s WatermarkStrategy[T]) validate() error {
 	var errs []error

@@ -57,7 +57,7 @@ func (o *windower[K, T, Acc, R]) Init(rt *plan.Runtime) error {
 }
 
 func (o *windower[K, T, Acc, R]) Open() error {
-	o.state.start(o.rt.Watermark())
+	o.state.start(o.rt.Watermark(), o.rt.Restored)
 	return nil
 }
 

@@ -49,11 +49,13 @@ type section struct {
 	group messages.KeyGroup
 }
 
-// skipFrom is the payload from which on seeking beats reading, in bytes.
-const skipFrom = 64 << 10
+const (
+	readAhead = 16 << 10 // bytes; a payload that is longer is read without a copy
+	skipFrom  = 64 << 10 // bytes of payload from which on seeking beats reading
+)
 
 func newBlobReader(src io.Reader, blob *messages.Blob) *blobReader {
-	r := &blobReader{blob: blob, src: src, in: bufio.NewReaderSize(src, 64<<10), sum: xxhash.New()}
+	r := &blobReader{blob: blob, src: src, in: bufio.NewReaderSize(src, readAhead), sum: xxhash.New()}
 	r.seek, _ = src.(io.Seeker)
 	return r
 }

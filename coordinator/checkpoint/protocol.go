@@ -49,13 +49,13 @@ func New(cfg Config, regions [][]messages.SubtaskID) *Protocol {
 	return p
 }
 
-// Found tells which checkpoint id the store holds, usable or not: new ids are
+// Found says which checkpoint id the store holds, usable or not: new ids are
 // greater.
 func (p *Protocol) Found(id messages.CheckpointID) { p.newest = max(p.newest, id) }
 
-// RegionUp: a region runs, restored from a checkpoint (0: from nothing), which
-// was the job's final one or not. What is decided is told to it again, since
-// nobody knows which of its commits happened.
+// RegionUp says that a region runs, restored from a checkpoint (0: from
+// nothing), which was the job's final one or not. What is decided is told to it
+// again, since nobody knows which of its commits happened.
 func (p *Protocol) RegionUp(now time.Time, index int, restored messages.CheckpointID, final bool) []Action {
 	r := &p.regions[index]
 	if r.up || p.round != nil {
@@ -77,9 +77,10 @@ func (p *Protocol) RegionUp(now time.Time, index int, restored messages.Checkpoi
 	return append(out, p.next(now)...)
 }
 
-// RegionDown: a region runs no more. The checkpoint under way is aborted in
-// the others, unless the store is already deciding it; that is no failure of
-// the checkpoint. What the region still owes, it owes after its restart.
+// RegionDown says that a region runs no more. The checkpoint under way is
+// aborted in the others, unless the store is already deciding it; that is no
+// failure of the checkpoint. What the region still owes, it owes after its
+// restart.
 func (p *Protocol) RegionDown(now time.Time, index int, reason string) []Action {
 	r := &p.regions[index]
 	if !r.up {
@@ -92,7 +93,7 @@ func (p *Protocol) RegionDown(now time.Time, index int, reason string) []Action 
 	return p.abort(reason)
 }
 
-// Tick: time has passed. It is due at Due and harmless at any other time.
+// Tick says that time has passed. It is due at Due, harmless at any other time.
 func (p *Protocol) Tick(now time.Time) []Action {
 	var out []Action
 	if r := p.round; r != nil && !r.publishing && !now.Before(r.deadline) {
@@ -104,21 +105,21 @@ func (p *Protocol) Tick(now time.Time) []Action {
 	return append(out, p.next(now)...)
 }
 
-// Request: somebody wants a checkpoint now, whatever the interval and pause.
-// It begins when the one under way has ended and every region runs.
+// Request says that somebody wants a checkpoint now, whatever the interval and
+// pause. It begins when the one under way has ended and every region runs.
 func (p *Protocol) Request(now time.Time) []Action {
 	p.wanted = true
 	return p.next(now)
 }
 
-// End: the sources read no more and the next checkpoint is to be the last.
+// End says that sources read no more and the next checkpoint is to be the last.
 func (p *Protocol) End(now time.Time) []Action {
 	p.ending = true
 	return p.next(now)
 }
 
-// Halt: the job is to end as it is. Nothing more is triggered, the checkpoint
-// under way is aborted, and what is decided is committed still.
+// Halt says that the job is to end as it is. Nothing more is triggered, the
+// checkpoint under way is aborted, and what is decided is committed still.
 func (p *Protocol) Halt() []Action {
 	p.done = true
 	if p.round == nil || p.round.publishing {
@@ -127,8 +128,8 @@ func (p *Protocol) Halt() []Action {
 	return p.abort("the job is being canceled")
 }
 
-// Ack: a subtask's part of a checkpoint is durable. Acks of checkpoints that
-// are over, and repeated ones, change nothing.
+// Ack says that a subtask's part of a checkpoint is durable. Acks of checkpoints
+// that are over, and repeated ones, change nothing.
 func (p *Protocol) Ack(now time.Time, id messages.CheckpointID, snapshot *messages.SubtaskSnapshot) []Action {
 	s := snapshot.GetSubtask().ID()
 	if _, known := p.regionOf[s]; !known || !p.collecting(id) {
@@ -147,7 +148,7 @@ func (p *Protocol) Ack(now time.Time, id messages.CheckpointID, snapshot *messag
 	return []Action{Publish{ID: id, Final: r.final, Snapshots: r.snapshots()}}
 }
 
-// Decline: a subtask votes against a checkpoint.
+// Decline is a subtask's vote against a checkpoint.
 func (p *Protocol) Decline(now time.Time, id messages.CheckpointID, s messages.SubtaskID, reason string) []Action {
 	if !p.collecting(id) {
 		return nil
@@ -156,7 +157,7 @@ func (p *Protocol) Decline(now time.Time, id messages.CheckpointID, s messages.S
 	return append(out, p.next(now)...)
 }
 
-// Published: the manifest is durable, so the checkpoint is decided.
+// Published says that the manifest is durable, so the checkpoint is decided.
 func (p *Protocol) Published(now time.Time, id messages.CheckpointID) []Action {
 	r := p.mustPublish(id)
 	p.round = nil
@@ -179,15 +180,15 @@ func (p *Protocol) Published(now time.Time, id messages.CheckpointID) []Action {
 	return append(out, p.next(now)...)
 }
 
-// PublishFailed: the manifest is certainly not in the store.
+// PublishFailed says that the manifest is certainly not in the store.
 func (p *Protocol) PublishFailed(now time.Time, id messages.CheckpointID, reason string) []Action {
 	p.mustPublish(id)
 	out := p.fail(now, "publish: "+reason)
 	return append(out, p.next(now)...)
 }
 
-// Committed: a subtask has committed every transaction up to a checkpoint, but
-// for those in doubt.
+// Committed says that a subtask has committed every transaction up to a
+// checkpoint, but for those in doubt.
 func (p *Protocol) Committed(now time.Time, id messages.CheckpointID, s messages.SubtaskID, doubts []*messages.InDoubt) []Action {
 	if _, known := p.regionOf[s]; !known {
 		return nil
@@ -208,9 +209,9 @@ func (p *Protocol) Committed(now time.Time, id messages.CheckpointID, s messages
 	return append(out, p.next(now)...)
 }
 
-// Finished: a subtask has reached the end of its input, or its sources were
-// stopped, and has worked that off. It still takes part in checkpoints; when all
-// have, one more is the last.
+// Finished says that a subtask has worked off its input to the end, or to where
+// the sources were stopped. It still takes part in checkpoints; when all have
+// said so, one more is the last.
 func (p *Protocol) Finished(now time.Time, s messages.SubtaskID) []Action {
 	if r, known := p.regionOf[s]; !known || !p.regions[r].up {
 		return nil

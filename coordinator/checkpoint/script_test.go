@@ -13,7 +13,7 @@ import (
 	"github.com/weirflow/weir/messages"
 )
 
-// TestScripts runs the protocol by hand. Each file in testdata is one
+// TestScripts runs the protocol by hand. Each file in testdata/protocol is one
 // guarantee and says which rows it holds. Every command but new may begin with
 // at=<duration since the start>; time never goes back. The commands:
 //
@@ -26,7 +26,7 @@ import (
 //
 // The output is the actions, and when the next tick is due.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/protocol", func(t *testing.T, path string) {
 		s := &script{}
 		datadriven.RunTest(t, path, s.run)
 	})

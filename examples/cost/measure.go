@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 )
 
@@ -48,16 +47,4 @@ func alternate(w *work, n int) ([]pair, error) {
 		pairs = append(pairs, pair{engine, loop})
 	}
 	return pairs, nil
-}
-
-// spread is a median with its range.
-type spread struct{ median, least, most float64 }
-
-func spreadOf[T any](of []T, value func(T) float64) spread {
-	var values []float64
-	for _, x := range of {
-		values = append(values, value(x))
-	}
-	slices.Sort(values)
-	return spread{values[len(values)/2], values[0], values[len(values)-1]}
 }

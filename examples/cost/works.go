@@ -43,7 +43,7 @@ func runningSum(in *input) *work {
 	return &work{
 		name: "running sum a key", input: in,
 		topology: func(in *input) (*operators.Topology, func() (output, time.Duration)) {
-			return sums(in, 1, false)
+			return sums(in, false)
 		},
 		loop: func(in *input) (o output) {
 			sum := map[int64]int64{}
@@ -59,11 +59,11 @@ func runningSum(in *input) *work {
 	}
 }
 
-// sums is the topology of runningSum, with an exchange in front of the sums
-// when it is asked for.
-func sums(in *input, parallelism int, exchange bool) (*operators.Topology, func() (output, time.Duration)) {
-	top := operators.NewTopology("sums").Parallelism(parallelism)
-	events := operators.From(top, "events", in.split(parallelism), operators.NoWatermarks[Event]())
+// sums is the topology of runningSum, a subtask for every part of the input,
+// and with an exchange in front of the sums when it is asked for.
+func sums(in *input, exchange bool) (*operators.Topology, func() (output, time.Duration)) {
+	top := operators.NewTopology("sums").Parallelism(len(in.parts))
+	events := operators.From(top, "events", in, operators.NoWatermarks[Event]())
 	sum := operators.Reduce(operators.KeyBy(events, keyOf), "sum", addUp)
 	if exchange {
 		sum.Unchained()

@@ -176,12 +176,12 @@ func (j *tinyJob) open(parallelism int) []operators.TransactionalWriter[int] {
 	return writers
 }
 
-// restore commits what is published, each handle by one subtask, and then ends
-// all that lingers.
+// restore commits what is published, each handle by one subtask, though seldom
+// the one that prepared it, and then ends all that lingers.
 func (j *tinyJob) restore(writers []operators.TransactionalWriter[int]) {
 	for i, w := range writers {
 		r := operators.Recovery{Index: i, Parallelism: len(writers), Attempt: messages.Attempt(j.attempt), Keep: j.handles, Restored: j.published}
-		for h := i; h < len(j.handles); h += len(writers) {
+		for h := (i + 1) % len(writers); h < len(j.handles); h += len(writers) {
 			r.Commit = append(r.Commit, j.handles[h])
 			check(j.t, w.Commit(ctx, j.handles[h]))
 		}

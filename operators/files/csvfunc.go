@@ -154,13 +154,12 @@ func (r Row) Bool(column string) bool {
 // Time gives a column as a time of a layout of package time. Without a zone
 // in the layout it is a local time of zone.
 func (r Row) Time(column, layout string, zone *time.Location) time.Time {
-	var t time.Time
 	i, ok := r.row.column(column)
 	if !ok {
-		return t
+		return time.Time{}
 	}
-	c := timeCell{v: &t, layout: layout, zone: zone}
-	if err := c.set(r.row.fields[i].text, false); err != nil {
+	t, err := parseTime(r.row.fields[i].text, layout, zone)
+	if err != nil {
 		r.row.fail(column, err)
 	}
 	return t

@@ -11,12 +11,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-type compression int
+// compression of a file, by the end of its name.
+type compression string
 
 const (
-	plain compression = iota
-	gzipped
-	zstandard
+	plain     compression = ""
+	gzipped   compression = "gzip"
+	zstandard compression = "zstd"
 )
 
 func compressionOf(path string) compression {
@@ -137,9 +138,8 @@ func (in *input) damaged(err error) error {
 	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("the file is truncated: %w", io.ErrUnexpectedEOF)
 	}
-	name := map[compression]string{gzipped: "gzip", zstandard: "zstd"}[in.kind]
 	return fmt.Errorf("%s: damaged %s data after %d uncompressed bytes: %w; replace the file by an intact copy",
-		in.path, name, in.offset+int64(in.w-in.r), err)
+		in.path, in.kind, in.offset+int64(in.w-in.r), err)
 }
 
 // skipTo moves forward to an offset; the window is empty or begins there.

@@ -4,7 +4,8 @@ import "hash/maphash"
 
 // interned gives one string for equal short texts while it remembers them, so
 // that a column of few values costs no allocation a record. It forgets by
-// overwriting, and is of a fixed size.
+// overwriting, and is of a fixed size; two places for each text keep two
+// frequent ones from pushing each other out for ever.
 type interned struct {
 	seed  maphash.Seed
 	slots []string
@@ -22,9 +23,16 @@ func (i *interned) of(text []byte) string {
 	if i.slots == nil {
 		i.seed, i.slots = maphash.MakeSeed(), make([]string, internSlots)
 	}
-	slot := &i.slots[maphash.Bytes(i.seed, text)&(internSlots-1)]
-	if *slot != string(text) {
-		*slot = string(text)
+	hash := maphash.Bytes(i.seed, text)
+	first, second := &i.slots[hash&(internSlots-1)], &i.slots[hash>>32&(internSlots-1)]
+	switch {
+	case *first == string(text):
+		return *first
+	case *second == string(text):
+		return *second
+	case *first == "":
+		second = first
 	}
-	return *slot
+	*second = string(text)
+	return *second
 }

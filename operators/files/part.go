@@ -73,7 +73,7 @@ func (p *part) seal() error {
 		p.broken = broken(explain(err))
 		return p.broken
 	}
-	p.file, p.buf = nil, nil
+	p.file = nil
 	return nil
 }
 

@@ -14,7 +14,9 @@ import (
 var errNotYet = errors.New("no whole record yet")
 
 // reader reads one file. Its place is before the first record that Read has
-// not given, neither as a value nor as malformed.
+// not given, neither as a value nor as malformed. It does not claim to be
+// operators.NonBlocking: most reads find their bytes in memory, but a disk may
+// stall, and a mailbox must not.
 type reader[T any] struct {
 	config  *sourceConfig
 	format  format[T]

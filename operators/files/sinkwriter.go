@@ -18,9 +18,10 @@ type sinkWriter[T any] struct {
 	encoder encoder[T]
 	began   bool
 	full    []*part
-	last    *part // may outlive a transaction that left it empty
-	seq     int   // of the newest part of this attempt
-	failed  error // of Write: some of its records may be missing, so nothing is prepared
+	last    *part  // may outlive a transaction that left it empty
+	spare   []byte // the last part's buffer, for the next
+	seq     int    // of the newest part of this attempt
+	failed  error  // of Write: some of its records may be missing, so nothing is prepared
 }
 
 // Begin opens a transaction with a file of its own. A file that the last one
@@ -58,7 +59,8 @@ func (w *sinkWriter[T]) nextPart() error {
 		if err != nil {
 			return err
 		}
-		p.buf = w.encoder.header(make([]byte, 0, partBuffer+partBuffer/4))
+		p.buf = w.encoder.header(w.spare)
+		w.spare = nil
 		w.last = p
 		return nil
 	}
@@ -122,9 +124,15 @@ func (w *sinkWriter[T]) roll() error {
 	if err := w.last.seal(); err != nil {
 		return err
 	}
-	w.full = append(w.full, w.last)
-	w.last = nil
+	w.full = append(w.full, w.retire())
 	return w.nextPart()
+}
+
+// retire takes its buffer from a part that is complete.
+func (w *sinkWriter[T]) retire() *part {
+	p := w.last
+	w.last, w.spare, p.buf = nil, p.buf[:0], nil
+	return p
 }
 
 // Flush implements operators.Writer; the runtime calls Prepare instead.
@@ -152,7 +160,7 @@ func (w *sinkWriter[T]) Prepare(ctx context.Context) ([]byte, error) {
 	}
 	w.began, w.full = false, nil
 	if w.last != nil && w.last.records > 0 {
-		w.last = nil
+		w.retire()
 	}
 	return handle, nil
 }

@@ -16,9 +16,9 @@ func newTimeCell(v *time.Time, c *column) cell {
 	case "":
 		t.layout = time.RFC3339Nano
 	case "unix":
-		return epochCell{t, time.Second}
+		return epochCell{t, "seconds", time.Time.Unix, func(n int64) time.Time { return time.Unix(n, 0) }}
 	case "unixms":
-		return epochCell{t, time.Millisecond}
+		return epochCell{t, "milliseconds", time.Time.UnixMilli, time.UnixMilli}
 	}
 	return t
 }
@@ -29,26 +29,29 @@ type timeCell struct {
 	zone   *time.Location
 }
 
-func (c *timeCell) set(text []byte, _ bool) error {
-	if c.layout == time.DateTime {
-		if t, ok := parseDateTime(text, c.zone); ok {
-			*c.v = t
-			return nil
-		}
-	}
-	t, err := time.ParseInLocation(c.layout, string(text), c.zone)
-	if err != nil {
-		if len(text) == 0 {
-			return notA("time", text)
-		}
-		return fmt.Errorf("%q is not a time of layout %q", clip(text), c.layout)
-	}
-	*c.v = t
-	return nil
+func (c *timeCell) set(text []byte, _ bool) (err error) {
+	*c.v, err = parseTime(text, c.layout, c.zone)
+	return err
 }
 
 func (c *timeCell) text(buf []byte) ([]byte, bool, error) {
 	return c.v.In(c.zone).AppendFormat(buf, c.layout), false, nil
+}
+
+func parseTime(text []byte, layout string, zone *time.Location) (time.Time, error) {
+	if layout == time.DateTime {
+		if t, ok := parseDateTime(text, zone); ok {
+			return t, nil
+		}
+	}
+	t, err := time.ParseInLocation(layout, string(text), zone)
+	switch {
+	case err != nil && len(text) == 0:
+		err = notA("time", text)
+	case err != nil:
+		err = fmt.Errorf("%q is not a time of layout %q", clip(text), layout)
+	}
+	return t, err
 }
 
 // parseDateTime is time.ParseInLocation for the layout "2006-01-02 15:04:05",
@@ -81,24 +84,20 @@ func digits(p []byte) int {
 // epochCell is a time as a whole number of units since 1970.
 type epochCell struct {
 	*timeCell
-	unit time.Duration
+	unit string
+	to   func(time.Time) int64
+	from func(int64) time.Time
 }
 
 func (c epochCell) set(text []byte, _ bool) error {
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
-		return notA("number of "+map[time.Duration]string{time.Second: "seconds", time.Millisecond: "milliseconds"}[c.unit]+" since 1970", text)
+		return notA("number of "+c.unit+" since 1970", text)
 	}
-	if *c.v = time.UnixMilli(n).In(c.zone); c.unit == time.Second {
-		*c.v = time.Unix(n, 0).In(c.zone)
-	}
+	*c.v = c.from(n).In(c.zone)
 	return nil
 }
 
 func (c epochCell) text(buf []byte) ([]byte, bool, error) {
-	n := c.v.UnixMilli()
-	if c.unit == time.Second {
-		n = c.v.Unix()
-	}
-	return strconv.AppendInt(buf, n, 10), false, nil
+	return strconv.AppendInt(buf, c.to(*c.v), 10), false, nil
 }

@@ -44,7 +44,7 @@ func (p *Plan) printEdges(b *strings.Builder) {
 	b.WriteString("\nedges\n")
 	w := columns(b)
 	for _, e := range p.Edges {
-		fmt.Fprintf(w, "  %d\t%s → %s\t%s\t%s\n", e.Index, e.source(), e.To.Name, e.way(), e.Type.Name())
+		fmt.Fprintf(w, "  %d\t%s → %s\t%s\t%s\n", e.Index, e.source(), e.To.Name, e.way(), typeName(e.Type))
 	}
 	w.Flush()
 }
@@ -72,7 +72,6 @@ func (o *Operator) notes() string {
 		{o.Sink != NotASink, o.Sink.String()},
 		{o.Stateful, "state"},
 		{o.EventTime, "event time"},
-		{o.Source != nil && !o.Source.HasWatermarks, "no watermarks"},
 		{len(o.Sides) > 0, "side outputs " + strings.Join(o.Sides, ", ")},
 	} {
 		if n.is {
@@ -80,6 +79,12 @@ func (o *Operator) notes() string {
 		}
 	}
 	return strings.Join(notes, "; ")
+}
+
+// typeName is the type of the records without its fields.
+func typeName(t RowType) string {
+	name, _, _ := strings.Cut(t.Name(), "{")
+	return name
 }
 
 // source is the output that an edge begins at: "late" of "tips" is tips/late.
