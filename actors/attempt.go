@@ -31,11 +31,13 @@ type attempt struct {
 	order    []*actor.PID          // all, as spawned
 	ready    int
 	stopping bool
-	asked    bool // StopAttempt came: answer, then end
+	asked    bool                    // StopAttempt came: answer, then end
+	failed   *messages.AttemptFailed // the first failure; told again until StopAttempt comes
 	late     string
 }
 
 type stopDeadline struct{} // some subtask does not end
+type tellAgain struct{}    // the coordinator may not have heard of the failure
 
 func newAttempt(o *Options, d *messages.Deploy, coordinator *actor.PID) *attempt {
 	a := &attempt{o: o, deploy: d, coordinator: coordinator, children: map[string]*actor.PID{}}
@@ -66,6 +68,8 @@ func (a *attempt) Receive(c actor.Context) {
 		a.onTerminated(c, m.GetWho())
 	case stopDeadline:
 		a.onDeadline(c)
+	case tellAgain:
+		a.tellFailure()
 	case *messages.AssignSplits:
 		a.forwardTo(m, m.GetAssignment().GetOperator(), int(m.GetAssignment().GetIndex()))
 	case proto.Message:
@@ -88,7 +92,22 @@ func (a *attempt) HandleFailure(_ *actor.ActorSystem, supervisor actor.Superviso
 func (a *attempt) report(f *messages.Failure) {
 	f.Node, f.TimeMs = a.o.Node, a.o.Env.Now().UnixMilli()
 	a.o.Logger.Error("attempt failed", "attempt", a.deploy.GetAttempt(), "error", f.Error(), "stack", f.GetStack())
-	a.send(a.coordinator, &messages.AttemptFailed{Job: string(a.o.Job), Attempt: a.deploy.GetAttempt(), Failure: f})
+	m := &messages.AttemptFailed{Job: string(a.o.Job), Attempt: a.deploy.GetAttempt(), Failure: f}
+	if a.failed != nil {
+		a.send(a.coordinator, m) // a consequence, most likely: for the history
+		return
+	}
+	a.failed = m
+	a.tellFailure()
+}
+
+// tellFailure tells of the failure, again and again until it is answered.
+func (a *attempt) tellFailure() {
+	if a.asked {
+		return
+	}
+	a.send(a.coordinator, a.failed)
+	a.o.Env.After(a.o.HeartbeatTimeout, a.self, tellAgain{})
 }
 
 func (a *attempt) becomeOpening(c actor.Context) {

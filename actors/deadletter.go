@@ -17,4 +17,5 @@ func (*wakeNode) IgnoreDeadLetterLogging()     {}
 func (*snapshotDone) IgnoreDeadLetterLogging() {}
 func (*prepareRetry) IgnoreDeadLetterLogging() {}
 func (stopDeadline) IgnoreDeadLetterLogging()  {}
+func (tellAgain) IgnoreDeadLetterLogging()     {}
 func (beatTick) IgnoreDeadLetterLogging()      {}

@@ -32,7 +32,7 @@ type sink struct {
 	commits  []*messages.Prepared // this subtask's share of what was prepared
 	open     bool
 	pending  []*messages.Prepared
-	inDoubt  []*messages.InDoubt // not yet reported
+	inDoubt  []*messages.InDoubt // reported with every answer: one may get lost
 	retry    int                 // prepares that failed in a row
 	failed   messages.CheckpointID
 }
@@ -172,13 +172,6 @@ func (k *sink) abandon(log *slog.Logger) {
 	if err := k.n.guard(func() error { return k.tx.AbortOpen(ctx) }); err != nil {
 		log.Warn("open transaction was not aborted; the next attempt will", "error", err)
 	}
-}
-
-// takeInDoubt gives what is to be reported.
-func (k *sink) takeInDoubt() []*messages.InDoubt {
-	taken := k.inDoubt
-	k.inDoubt = nil
-	return taken
 }
 
 func wrap(call string, err error) error {

@@ -166,7 +166,7 @@ func (s *subtask) onComplete(n messages.CheckpointID) error {
 func (s *subtask) tellCommitted(n messages.CheckpointID) {
 	var doubts []*messages.InDoubt
 	for _, k := range s.ops.sinks() {
-		doubts = append(doubts, k.takeInDoubt()...)
+		doubts = append(doubts, k.inDoubt...)
 	}
 	s.tell(&messages.CheckpointCommitted{
 		Job: string(s.o.Job), Attempt: uint64(s.attempt), Checkpoint: uint64(n), Subtask: s.id.Proto(), InDoubt: doubts,

@@ -229,9 +229,12 @@ func (s *subtask) sender(c *outChannel, edge *plan.Edge) func(*element) {
 }
 
 // start lets records flow. A source says hello at once, others once all their
-// inputs did.
+// inputs did. It may be told again.
 func (s *subtask) start() error {
 	if s.source != nil {
+		if s.running {
+			return nil
+		}
 		s.running = true
 		s.sayHello()
 		return s.source.start()

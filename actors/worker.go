@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -68,6 +69,10 @@ type attemptMessage interface {
 // HandleFailure ends an attempt actor that failed itself, which is a bug of ours.
 func (w *worker) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	w.o.Logger.Error("attempt actor failed", "actor", child.GetId(), "reason", reason)
+	if n, ok := w.numberOf(child); ok {
+		f := &messages.Failure{Reason: fmt.Sprintf("attempt actor: %v", reason), Node: w.o.Node, KeyGroup: -1}
+		w.send(&messages.AttemptFailed{Job: string(w.o.Job), Attempt: n, Failure: f})
+	}
 	supervisor.StopChildren(child)
 }
 
@@ -140,11 +145,18 @@ func (w *worker) onStopAttempt(c actor.Context, m *messages.StopAttempt) {
 }
 
 func (w *worker) onTerminated(who *actor.PID) {
-	for attempt, pid := range w.attempts { // order: at most one matches
+	if n, ok := w.numberOf(who); ok {
+		delete(w.attempts, n)
+	}
+}
+
+func (w *worker) numberOf(who *actor.PID) (attempt uint64, ok bool) {
+	for n, pid := range w.attempts { // order: at most one matches
 		if pid.Equal(who) {
-			delete(w.attempts, attempt)
+			return n, true
 		}
 	}
+	return 0, false
 }
 
 // pass hands an order on. One for an attempt that is gone is stale.

@@ -168,7 +168,7 @@ func (j *job) onDecided(m *messages.Manifest) {
 
 // retain deletes what is too old. A failure is tried again with the next one.
 func (j *job) retain() {
-	keep := j.cfg.Checkpoints.Retained
+	keep := j.cfg.Checkpoints.retention().Keep
 	j.store(storeOp{
 		run: func(ctx context.Context, log Log) error { return log.Retain(ctx, keep) },
 		done: func(err error) bool {

@@ -18,7 +18,6 @@ type tally struct {
 	at       int // records written
 	open     int // the open transaction begins here
 	prepared []transaction
-	running  bool
 }
 
 type transaction struct {

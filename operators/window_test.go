@@ -372,6 +372,17 @@ func (w *twin) fire(driver string, end int64) {
 	w.results = append(w.results, fmt.Sprintf("{%s %d %d %d} @%d", driver, end-w.size, end, sum, end-1))
 }
 
+// feedFares hands fares of one time to operator and twin.
+func feedFares(r *rig[fare], dumb *twin, drivers []string, ts, tip int64) {
+	var values []fare
+	var times []int64
+	for i, d := range drivers {
+		values, times = append(values, fare{d, tip + int64(i)}), append(times, ts)
+		dumb.record(values[i], ts)
+	}
+	r.feed(values, times)
+}
+
 func groupOfDriver(driver string) messages.KeyGroup {
 	b := &plan.Batch{Values: &[]string{driver}, Times: []int64{0}}
 	newKeyer(func(s string) string { return s }, Codec[string](stringCodec[string]{})).Hash(b)
@@ -393,11 +404,14 @@ func TestWindowEqualsDumbTwin(t *testing.T) {
 		dumb := newTwin(size, offset, lateness)
 		for range rapid.IntRange(0, 80).Draw(t, "steps") {
 			switch rapid.IntRange(0, 9).Draw(t, "what") {
-			default:
-				f := fare{rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "driver"), rapid.Int64Range(1, 9).Draw(t, "tip")}
+			default: // one record, or one of every driver in one batch
+				from := rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5, -1, -1}).Draw(t, "driver")
+				drivers := []string{"a", "b", "c", "d", "e", "f"}
+				if from >= 0 {
+					drivers = drivers[from : from+1]
+				}
 				ts := rapid.Int64Range(-50, 50).Draw(t, "time")
-				r.record(f, ts)
-				dumb.record(f, ts)
+				feedFares(r, dumb, drivers, ts, rapid.Int64Range(1, 9).Draw(t, "tip"))
 			case 7, 8: // some subtasks only, all of them mostly
 				wm := rapid.Int64Range(-60, 60).Draw(t, "watermark")
 				only := rapid.IntRange(-3, len(r.tasks)-1).Draw(t, "subtask")

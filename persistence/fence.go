@@ -18,21 +18,25 @@ type Owner struct {
 // for the new owner does that.
 type FencedError struct {
 	Job     messages.JobID
-	By      string // owner of the claim that fences
-	Attempt messages.Attempt
-	Since   int64 // wall clock of that owner, ms; 0: not known
+	By      string           // owner of the claim that fences
+	Attempt messages.Attempt // 0: not known
+	Since   int64            // wall clock of that owner, ms; 0: not known
 }
 
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("job %q was taken over by %s (attempt %d%s); it runs on the same store: stop one of the two, or give one of them another job name or another store",
-		e.Job, e.By, e.Attempt, since(e.Since))
+	return fmt.Sprintf("job %q was taken over by %s%s; it runs on the same store: stop one of the two, or give one of them another job name or another store",
+		e.Job, e.By, e.when())
 }
 
-func since(ms int64) string {
-	if ms == 0 {
+func (e *FencedError) when() string {
+	switch {
+	case e.Attempt == 0:
 		return ""
+	case e.Since == 0:
+		return fmt.Sprintf(" (attempt %d)", e.Attempt)
+	default:
+		return fmt.Sprintf(" (attempt %d, since %s)", e.Attempt, time.UnixMilli(e.Since).UTC().Format(time.RFC3339))
 	}
-	return ", since " + time.UnixMilli(ms).UTC().Format(time.RFC3339)
 }
 
 // UncertainError says that it is not known whether a manifest was published.

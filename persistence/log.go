@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,6 +20,9 @@ import (
 //     believes: between its last slot and the claim there is no free one.
 //   - Therefore claims are not deleted while they may be the next slot of
 //     somebody (see Retain), and the greatest slot never is.
+//   - Slots of manifests are deleted, and are free again. So whoever wrote to a
+//     slot that he may have known to be free too long ago (a claim, a write tried
+//     again) looks for slots behind it, and if there are any it did not count.
 //   - An attempt's number is never greater than the slot of its claim, so the
 //     slot's number is a safe number for the next attempt when the record before
 //     it cannot be read.
@@ -81,24 +83,36 @@ func (l *Log) Claim(ctx context.Context, owner Owner, reason string, nowMs int64
 // claimTries bounds how often in a row others may be quicker.
 const claimTries = 100
 
+// take claims behind whatever others append. It must look behind its slot: the
+// owner may have published there, and deleted that as too old, since the log was
+// read; a claim between older slots fences nobody.
 func (l *Log) take(ctx context.Context, c *messages.Claim) error {
 	l.claim, l.lost, l.pending, l.published = nil, nil, nil, false
-	c.Job = string(l.job)
 	for range claimTries {
 		if err := l.refresh(ctx); err != nil {
 			return err
 		}
-		c.Attempt = uint64(l.nextAttempt())
-		err := l.append(ctx, &messages.LogRecord{Record: &messages.LogRecord_Claim{Claim: c}}, false)
-		if err == nil {
-			l.claim = c
-			return nil
-		}
+		err := l.appendClaim(ctx, c)
 		if taken := (*takenError)(nil); !errors.As(err, &taken) {
 			return err
 		}
 	}
 	return fmt.Errorf("slot %d of job %q is taken whenever it is tried, but %s does not list it or others are always quicker", l.last+1, l.job, l.store)
+}
+
+// appendClaim makes c the log's claim if its slot is the last one.
+func (l *Log) appendClaim(ctx context.Context, c *messages.Claim) error {
+	c.Job, c.Attempt = string(l.job), uint64(l.nextAttempt())
+	r := &messages.LogRecord{Record: &messages.LogRecord_Claim{Claim: c}}
+	data, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	if err := l.append(ctx, r, data, true); err != nil {
+		return err
+	}
+	l.claim, l.pending, l.published = c, nil, false
+	return nil
 }
 
 func (l *Log) nextAttempt() messages.Attempt {
@@ -125,23 +139,14 @@ func attemptOf(r *messages.LogRecord) messages.Attempt {
 // Attempt is that of the claim the log holds; 0 without one.
 func (l *Log) Attempt() messages.Attempt { return messages.Attempt(l.claim.GetAttempt()) }
 
-// LastClaim is the newest readable claim that the log knows, of anybody, or nil.
-func (l *Log) LastClaim() *messages.Claim {
-	for _, s := range slices.Backward(l.slots) {
-		if c := s.record.GetClaim(); c != nil {
-			return c
-		}
-	}
-	return nil
-}
-
 // Publish decides m's checkpoint: when it returns nil the checkpoint is
 // complete and will be restored from until a later one is. Format, job and
 // attempt may be left out of m. It fails with
 //
 //   - a *FencedError when another coordinator has claimed the job,
 //   - an *UncertainError when the store did not tell the outcome,
-//   - any other error when nothing was published.
+//   - any other error when nothing was published. Some of these say that the
+//     claim is lost: then all that follow fail likewise until Claim.
 func (l *Log) Publish(ctx context.Context, m *messages.Manifest) error {
 	if err := l.publish(ctx, m); err != nil {
 		return fmt.Errorf("persistence.Log.Publish: %w", err)
@@ -163,7 +168,12 @@ func (l *Log) publish(ctx context.Context, m *messages.Manifest) error {
 	if ms, _ := l.Manifests(); len(ms) > 0 && m.Checkpoint <= ms[0].Checkpoint {
 		return fmt.Errorf("checkpoint %d is not greater than the newest, %d; ids grow over all attempts: see LastCheckpoint", m.Checkpoint, ms[0].Checkpoint)
 	}
-	return l.conclude(m, l.append(ctx, &messages.LogRecord{Record: &messages.LogRecord_Manifest{Manifest: m}}, l.pending != nil))
+	r := &messages.LogRecord{Record: &messages.LogRecord_Manifest{Manifest: m}}
+	data, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	return l.conclude(m, l.append(ctx, r, data, l.pending != nil))
 }
 
 // conclude takes the outcome of appending m into the log's state.
@@ -172,20 +182,16 @@ func (l *Log) conclude(m *messages.Manifest, err error) error {
 		l.pending, l.published = nil, true
 		return nil
 	}
-	if fenced := l.maybeFenced(err); fenced != nil {
-		return fenced
+	if taken := (*takenError)(nil); errors.As(err, &taken) {
+		return l.lose(taken)
 	}
 	l.pending = m
 	return l.uncertain(m, err)
 }
 
-// maybeFenced gives up the claim when err shows that another owner claimed.
-func (l *Log) maybeFenced(err error) error {
-	taken := (*takenError)(nil)
-	if !errors.As(err, &taken) || taken.by.damage != nil {
-		return nil
-	}
-	l.claim, l.lost = nil, fencedBy(l.job, taken.by.record)
+// lose gives up the claim, for taken shows that another owner may have claimed.
+func (l *Log) lose(taken *takenError) error {
+	l.claim, l.lost = nil, fencedBy(l.job, taken)
 	return l.lost
 }
 
@@ -195,8 +201,8 @@ func (l *Log) checkFence(ctx context.Context) error {
 		return err
 	}
 	err := l.checkNewest(ctx, l.last)
-	if fenced := l.maybeFenced(err); fenced != nil {
-		return fenced
+	if taken := (*takenError)(nil); errors.As(err, &taken) && taken.by.damage == nil {
+		return l.lose(taken)
 	}
 	return err
 }
@@ -216,10 +222,17 @@ func (l *Log) held() error {
 	}
 }
 
-func fencedBy(job messages.JobID, r *messages.LogRecord) error {
-	c := r.GetClaim()
-	if c == nil { // its claim is older than those that are kept
-		return &FencedError{Job: job, By: "an owner whose claim is gone", Attempt: attemptOf(r)}
+// fencedBy tells who took the slot. When that cannot be read, and so nothing of
+// ours stands there either, it is not said that there is another owner: the
+// record may be our own, torn. Only a new claim can pass it.
+func fencedBy(job messages.JobID, taken *takenError) error {
+	c := taken.by.record.GetClaim()
+	switch {
+	case taken.by.damage != nil && !taken.behind:
+		return fmt.Errorf("%w; it may be another owner's claim: claim again", taken)
+	case c == nil: // damaged, or its claim is older than those that are kept
+		return &FencedError{Job: job, By: "an owner whose claim cannot be read", Attempt: attemptOf(taken.by.record)}
+	default:
+		return &FencedError{Job: job, By: c.Owner, Attempt: messages.Attempt(c.Attempt), Since: c.TimeMs}
 	}
-	return &FencedError{Job: job, By: c.Owner, Attempt: messages.Attempt(c.Attempt), Since: c.TimeMs}
 }

@@ -52,6 +52,7 @@ type race struct {
 	checkpoint uint64           // last id given out
 	claimed    messages.Attempt // greatest that Claim returned
 	newest     messages.Attempt // greatest that stands in the log
+	greatest   string           // slot ever taken
 	decided    []uint64         // checkpoints, as they came to stand in the log
 	by         map[uint64]messages.Attempt
 	slots      map[string]messages.Attempt // whose manifest came to stand in a slot
@@ -94,6 +95,10 @@ func (r *race) onRecord(key string, data []byte) {
 	if r.broken || proto.Unmarshal(data[20:], rec) != nil {
 		return
 	}
+	if key < r.greatest {
+		return // the slot was taken before and deleted: it counts for nobody
+	}
+	r.greatest = key
 	if c := rec.GetClaim(); c != nil {
 		if a := messages.Attempt(c.Attempt); a <= r.newest {
 			r.Fatalf("%s claims attempt %d behind attempt %d", c.Owner, a, r.newest)

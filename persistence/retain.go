@@ -97,14 +97,31 @@ func (l *Log) DeleteAll(ctx context.Context, nowMs int64) error {
 }
 
 func (l *Log) deleteAll(ctx context.Context, nowMs int64) error {
-	if err := l.checkFence(ctx); err != nil {
+	if err := l.held(); err != nil {
 		return err
 	}
+	if err := l.refresh(ctx); err != nil {
+		return err
+	}
+	if newest := l.slots[len(l.slots)-1]; !l.isOurs(newest) {
+		return l.lose(&takenError{by: newest})
+	}
 	c := &messages.Claim{Owner: l.claim.Owner, Nonce: l.claim.Nonce, Reason: "all checkpoints deleted", TimeMs: nowMs, Discards: true}
-	if err := l.take(ctx, c); err != nil {
+	err := l.appendClaim(ctx, c)
+	if taken := (*takenError)(nil); errors.As(err, &taken) {
+		return l.lose(taken)
+	}
+	if err != nil {
 		return err
 	}
 	return l.discard(ctx, 0, everyCheckpoint)
+}
+
+// isOurs tells our own records: those of our claim, and the claim of an earlier
+// DeleteAll whose outcome the store did not tell.
+func (l *Log) isOurs(s slot) bool {
+	c := s.record.GetClaim()
+	return s.damage == nil && (attemptOf(s.record) == l.Attempt() || c.GetNonce() == l.claim.Nonce && c.GetOwner() == l.claim.Owner)
 }
 
 // everyCheckpoint is behind all checkpoints.

@@ -19,8 +19,12 @@ type slot struct {
 	damage error
 }
 
-// takenError says that the slot which append tried holds another record.
-type takenError struct{ by slot }
+// takenError says that the slot which append tried holds another record, or
+// that there is another owner's behind it.
+type takenError struct {
+	by     slot
+	behind bool
+}
 
 func (e *takenError) Error() string {
 	if e.by.damage != nil {
@@ -29,22 +33,18 @@ func (e *takenError) Error() string {
 	return fmt.Sprintf("slot %d is taken by attempt %d", e.by.number, attemptOf(e.by.record))
 }
 
-// append writes r to the next slot. A *takenError says that it is not there;
-// any other error leaves that open. With again set an earlier try may have
-// succeeded, have been seen by a new owner, and been deleted as too old since:
-// then the slot was free once more, and only the slots behind it tell.
-func (l *Log) append(ctx context.Context, r *messages.LogRecord, again bool) error {
-	data, err := encodeRecord(r)
-	if err != nil {
-		return err
-	}
+// append writes r, encoded as data, to the next slot. After a *takenError it is
+// not there, unless the error says behind; any other error leaves that open.
+// With look it also looks for slots behind the new one, which may have been
+// taken before and deleted as too old since.
+func (l *Log) append(ctx context.Context, r *messages.LogRecord, data []byte, look bool) error {
 	n := l.last + 1
 	if err := l.store.PutIfAbsent(ctx, slotKey(l.job, n), data); err != nil {
 		if err := l.resolve(ctx, n, data, err); err != nil {
 			return err
 		}
 	}
-	if again {
+	if look {
 		if err := l.checkNewest(ctx, n); err != nil {
 			return err
 		}
@@ -54,7 +54,8 @@ func (l *Log) append(ctx context.Context, r *messages.LogRecord, again bool) err
 }
 
 // resolve finds out by reading whether slot n holds data, after PutIfAbsent
-// failed with cause.
+// failed with cause. What cannot be read must read alike twice, so that a fault
+// on the way is not taken for damage.
 func (l *Log) resolve(ctx context.Context, n uint64, data []byte, cause error) error {
 	got, err := readAll(ctx, l.store, slotKey(l.job, n))
 	if err != nil {
@@ -65,7 +66,13 @@ func (l *Log) resolve(ctx context.Context, n uint64, data []byte, cause error) e
 	}
 	s, err := l.decode(n, got)
 	if err != nil {
-		return fmt.Errorf("%w; reading the slot back: %w", cause, err)
+		s = slot{number: n, damage: err}
+	}
+	if s.damage == nil {
+		return &takenError{by: s}
+	}
+	if twice, err := readAll(ctx, l.store, slotKey(l.job, n)); err != nil || !bytes.Equal(got, twice) {
+		return fmt.Errorf("%w; reading the slot back: %w", cause, errors.Join(s.damage, err))
 	}
 	return &takenError{by: s}
 }
@@ -84,7 +91,7 @@ func (l *Log) checkNewest(ctx context.Context, n uint64) error {
 			return err
 		}
 		if s.damage != nil || attemptOf(s.record) != l.Attempt() {
-			return &takenError{by: s}
+			return &takenError{by: s, behind: true}
 		}
 	}
 	return nil

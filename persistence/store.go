@@ -50,8 +50,8 @@ type CheckpointStore interface {
 	// Open reads an object; it wraps ErrNotFound when there is none.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// List gives the keys below prefix (a whole number of segments, or ""),
-	// sorted. Objects still being written are not listed. An object that is
-	// put or deleted meanwhile may be listed or not.
+	// sorted: all whose Put returned before, none that is still being written.
+	// Only one that is put or deleted meanwhile may be listed or not.
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Delete removes an object durably; deleting what is not there is success.
 	Delete(ctx context.Context, key string) error

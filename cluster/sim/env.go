@@ -31,6 +31,12 @@ type killed struct{ node string }
 
 func (k killed) String() string { return "node " + k.node + " was killed here by the simulation" }
 
+// crashed is what a call panics with when a fault ends only the actor, or the
+// work, that made it.
+type crashed struct{ label string }
+
+func (c crashed) String() string { return "crashed by the simulation at step " + c.label }
+
 // task is whose code runs now.
 type task struct {
 	life *life
@@ -57,8 +63,8 @@ func (e *nodeEnv) After(d time.Duration, to *actor.PID, msg any) (cancel func())
 	return func() { ev.run = nil }
 }
 
-// Step counts the label, ends the node if a fault wants that, and lets others go
-// first if it is a work that calls.
+// Step counts the label, ends the node or the actor if a fault wants that, and
+// lets others go first if it is a work that calls.
 func (e *nodeEnv) Step(label string) {
 	l := e.life
 	if l.dead {
@@ -66,9 +72,12 @@ func (e *nodeEnv) Step(label string) {
 	}
 	w := l.world
 	w.trace.line(w.now, l, "", "step", label)
-	if w.pass(l, label) {
+	switch w.pass(l, label) {
+	case endsProcess:
 		l.kill()
 		panic(killed{l.name()})
+	case endsActor:
+		panic(crashed{label})
 	}
 	if k := w.current.work; k != nil && w.rand.IntN(2) == 0 {
 		k.letOthersGo()

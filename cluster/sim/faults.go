@@ -3,7 +3,10 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 )
 
 // Faults are what may go wrong in a run. Counts are upper bounds: how many of
@@ -19,6 +22,11 @@ type Faults struct {
 	StayDead bool
 	// Restart is how long a killed node is away; zero means 10 ms to 5 s.
 	Restart Range
+
+	// Crashes end single actors: half of them, or the work that does something
+	// for them, by a panic at a labelled step, half by stopping one that is not
+	// at the root of its node, at any time.
+	Crashes int
 
 	// Breaks cuts single connections.
 	Breaks int
@@ -39,6 +47,20 @@ type Faults struct {
 	Duplicate float64
 	// Skew is the greatest amount by which a node's clock is wrong.
 	Skew time.Duration
+
+	// What follows befalls the jobs of Run only.
+
+	// Elections begin a second coordinator although the first one lives.
+	Elections int
+	// Panics are errors and panics of user functions: in sources, in sinks, and
+	// wherever a function calls Outside.MayFail.
+	Panics int
+	// Store is the chance that a call of the checkpoint store fails, before or
+	// after it took effect.
+	Store float64
+	// Sink is the chance that a call of a sink fails, before or after it took
+	// effect.
+	Sink float64
 
 	// Delay is how long a message travels; zero means 50 µs to 5 ms.
 	Delay Range
@@ -75,7 +97,10 @@ func (f Faults) Validate() error {
 	for _, count := range []struct {
 		name string
 		n    int
-	}{{"Kills", f.Kills}, {"Breaks", f.Breaks}, {"Partitions", f.Partitions}, {"Pauses", f.Pauses}} {
+	}{
+		{"Kills", f.Kills}, {"Crashes", f.Crashes}, {"Breaks", f.Breaks}, {"Partitions", f.Partitions}, {"Pauses", f.Pauses},
+		{"Elections", f.Elections}, {"Panics", f.Panics},
+	} {
 		if count.n < 0 {
 			return fmt.Errorf("sim.Faults.%s is %d; a count is 0 or more", count.name, count.n)
 		}
@@ -92,8 +117,13 @@ func (f Faults) Validate() error {
 			return fmt.Errorf("sim.Faults.%s is from %v to %v; it must begin at 0 or later and not end before", span.name, span.Min, span.Max)
 		}
 	}
-	if !(f.Duplicate >= 0 && f.Duplicate <= 1) {
-		return fmt.Errorf("sim.Faults.Duplicate is %v; a chance is from 0 to 1", f.Duplicate)
+	for _, chance := range []struct {
+		name string
+		p    float64
+	}{{"Duplicate", f.Duplicate}, {"Store", f.Store}, {"Sink", f.Sink}} {
+		if !(chance.p >= 0 && chance.p <= 1) {
+			return fmt.Errorf("sim.Faults.%s is %v; a chance is from 0 to 1", chance.name, chance.p)
+		}
 	}
 	return nil
 }
@@ -135,31 +165,50 @@ func (w *World) drawFaults() {
 		do   func()
 	}{
 		{f.Kills, "fault: kill", w.killSomewhere},
+		{f.Crashes, "fault: crash", w.crashSomewhere},
 		{f.Breaks, "fault: break", w.breakSomewhere},
 		{f.Partitions, "fault: partition", w.partitionSomewhere},
 		{f.Pauses, "fault: pause", w.pauseSomewhere},
 	} {
-		for range w.rand.IntN(kind.most + 1) {
-			w.schedule(nil, time.Duration(w.rand.Int64N(int64(f.Within))), kind.name, kind.do)
-		}
+		w.planFault(kind.most, kind.name, kind.do)
 	}
 }
 
-// armedKill ends a node when a label is passed for the nth time in the run.
+// planFault has something happen up to most times, at any time while faults may
+// begin.
+func (w *World) planFault(most int, name string, do func()) {
+	for range w.rand.IntN(most + 1) {
+		w.schedule(nil, time.Duration(w.rand.Int64N(int64(w.faults.Within))), name, do)
+	}
+}
+
+// ends is what happens to whoever passes a label.
+type ends int
+
+const (
+	endsNothing ends = iota
+	endsActor
+	endsProcess
+)
+
+// armedKill ends a node, or an actor, when a label is passed for the nth time in
+// the run.
 type armedKill struct {
 	label string
 	nth   int
-	after func(n *Node) // what then happens to the node
+	what  ends
+	after func(n *Node) // what then happens to a node
 }
 
 // KillAt ends whichever node passes a label of Env.Step for the nth time, counted
 // from the beginning of the run and from one. The node stays dead until restarted.
 func (w *World) KillAt(label string, nth int) {
-	w.armed = append(w.armed, armedKill{label, nth, func(*Node) {}})
+	w.armed = append(w.armed, armedKill{label, nth, endsProcess, func(*Node) {}})
 }
 
-// pass counts a label, and reports whether the process that passes it ends here.
-func (w *World) pass(l *life, label string) bool {
+// pass counts a label, and tells whether the process, or the actor, that passes
+// it ends here.
+func (w *World) pass(l *life, label string) ends {
 	if w.labels[label] == 0 {
 		w.labelOrder = append(w.labelOrder, label)
 	}
@@ -167,25 +216,25 @@ func (w *World) pass(l *life, label string) bool {
 	for i, a := range w.armed {
 		if a.label == label && w.labels[label] >= a.nth {
 			w.armed = append(w.armed[:i], w.armed[i+1:]...)
-			w.logFault("kill of %s at step %s, number %d", l.name(), label, w.labels[label])
-			a.after(l.node)
-			return true
+			what := map[ends]string{endsActor: "crash", endsProcess: "kill"}[a.what]
+			w.logFault("%s in %s at step %s, number %d", what, l.name(), label, w.labels[label])
+			if a.what == endsProcess {
+				a.after(l.node)
+			}
+			return a.what
 		}
 	}
-	return false
+	return endsNothing
 }
 
-// killSomewhere kills a node now or at a coming labelled step. Every label is as
-// likely as any other: a step that is rare is where a bug survives.
+// killSomewhere kills a node now or at a coming labelled step.
 func (w *World) killSomewhere() {
 	labels := w.faults.KillAt
 	if len(labels) == 0 {
 		labels = w.labelOrder
 	}
 	if len(labels) > 0 && (len(w.faults.KillAt) > 0 || w.rand.IntN(2) == 0) {
-		label := labels[w.rand.IntN(len(labels))]
-		skip := 1 + w.rand.IntN(1<<w.rand.IntN(5))
-		w.armed = append(w.armed, armedKill{label, w.labels[label] + skip, w.restartLater})
+		w.armAtStep(labels, endsProcess)
 		return
 	}
 	if n := w.anyNode(); n != nil {
@@ -193,6 +242,48 @@ func (w *World) killSomewhere() {
 		n.Kill()
 		w.restartLater(n)
 	}
+}
+
+// armAtStep has something end at a coming labelled step. Every label is as likely
+// as any other: a step that is rare is where a bug survives.
+func (w *World) armAtStep(labels []string, what ends) {
+	label := labels[w.rand.IntN(len(labels))]
+	skip := 1 + w.rand.IntN(1<<w.rand.IntN(5))
+	w.armed = append(w.armed, armedKill{label, w.labels[label] + skip, what, w.restartLater})
+}
+
+// crashSomewhere ends an actor now or at a coming labelled step.
+func (w *World) crashSomewhere() {
+	if len(w.labelOrder) > 0 && w.rand.IntN(2) == 0 {
+		w.armAtStep(w.labelOrder, endsActor)
+		return
+	}
+	if l, pid := w.anyActor(); pid != nil {
+		w.logFault("stop of %s/%s", l.name(), pid.Id)
+		l.system.Root.Stop(pid)
+	}
+}
+
+// anyActor is a live actor whose name shows that it has a parent and no
+// children that outlive it: one at the greatest depth of its node.
+func (w *World) anyActor() (*life, *actor.PID) {
+	n := w.anyNode()
+	if n == nil {
+		return nil, nil
+	}
+	deepest, depth := []string(nil), 1
+	for _, id := range n.life.actors() {
+		switch d := strings.Count(id, "/"); {
+		case d > depth:
+			deepest, depth = []string{id}, d
+		case d == depth:
+			deepest = append(deepest, id)
+		}
+	}
+	if len(deepest) == 0 {
+		return nil, nil
+	}
+	return n.life, n.life.system.NewLocalPID(deepest[w.rand.IntN(len(deepest))])
 }
 
 func (w *World) restartLater(n *Node) {

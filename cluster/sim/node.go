@@ -149,6 +149,14 @@ func (l *life) begin() {
 	l.node.start(l.env)
 }
 
+// actors are the names of its live actors, sorted.
+func (l *life) actors() []string {
+	var ids []string
+	l.system.ProcessRegistry.LocalPIDs.LocalPIDs[0].IterCb(func(id string, _ any) { ids = append(ids, id) })
+	slices.Sort(ids)
+	return ids
+}
+
 // name is for the trace.
 func (l *life) name() string { return l.label }
 
@@ -163,6 +171,9 @@ func (l *life) kill() {
 	delete(w.alive, l.node.address)
 	w.breakLinksOfDead(l)
 	l.end()
+	if w.onDeath != nil {
+		w.onDeath(l)
+	}
 }
 
 // end stops everything that would still run.

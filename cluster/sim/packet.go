@@ -7,6 +7,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/weirflow/weir/messages"
 )
 
 // packet is one message on its way, as bytes: sender and receiver share nothing.
@@ -80,6 +82,7 @@ func (r *remoteProcess) send(target *actor.PID, header map[string]string, messag
 			message, l.name(), target.Address, target.Id))
 		return
 	}
+	m = withoutStack(m)
 	bytes, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		l.world.fail(fmt.Errorf("proto.Marshal: %T sent from %s to %s/%s: %w", message, l.name(), target.Address, target.Id, err))
@@ -88,6 +91,17 @@ func (r *remoteProcess) send(target *actor.PID, header map[string]string, messag
 	p := &packet{target: clonePID(target), sender: clonePID(sender), header: header, kind: m.ProtoReflect().Type(), bytes: bytes}
 	l.world.traceSend(l, p)
 	r.link.send(p)
+}
+
+// withoutStack leaves out what differs between equal runs: the addresses and
+// numbers of goroutines in a stack.
+func withoutStack(m proto.Message) proto.Message {
+	if f, ok := m.(*messages.AttemptFailed); ok && f.GetFailure().GetStack() != "" {
+		f = proto.CloneOf(f)
+		f.Failure.Stack = ""
+		return f
+	}
+	return m
 }
 
 // clonePID copies the address without the process it was resolved to.

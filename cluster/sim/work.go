@@ -5,6 +5,7 @@ import (
 	"iter"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -24,6 +25,7 @@ type work struct {
 	stop   func()                  // ends it in the middle
 	yield  func(struct{}) bool     // called in it: ends a part; false if stopped
 	result any                     // once the last part has run
+	nap    time.Duration           // until the next part, if it asked for one
 }
 
 func newWork(l *life, to *actor.PID, name string, f func(ctx context.Context) any) *work {
@@ -60,6 +62,9 @@ func (k *work) proceed() {
 	switch {
 	case k.life.dead: // it died in this part, and was not stopped by abandon
 		k.stop()
+	case more && k.nap > 0:
+		w.schedule(k.life, w.now+k.nap, "work "+k.name, k.proceed)
+		k.nap = 0
 	case more:
 		k.proceedSoon()
 	default:
@@ -72,6 +77,12 @@ func (k *work) report() {
 	if k.result != nil {
 		k.life.system.Root.Send(k.to, k.result)
 	}
+}
+
+// sleep ends a part; the next begins after d.
+func (k *work) sleep(d time.Duration) {
+	k.nap = d
+	k.letOthersGo()
 }
 
 // letOthersGo ends a part. It does not return if the node dies meanwhile.

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 )
 
 // Config says which run this is.
@@ -62,6 +64,9 @@ type World struct {
 	faultLog   []string
 	lastPanic  string
 	failure    error
+
+	onDeath   func(*life)                   // after a process has died; may be nil
+	onMessage func(m *mailbox, message any) // before an actor gets a message; may be nil
 }
 
 // epoch is the wall clock at virtual time zero.
@@ -131,6 +136,9 @@ func (w *World) Now() time.Time { return epoch.Add(w.now) }
 // Elapsed is the virtual time since the world was made.
 func (w *World) Elapsed() time.Duration { return w.now }
 
+// Kind reports whether the time is over in which faults begin.
+func (w *World) Kind() bool { return w.now >= w.faults.Within }
+
 // Steps is the number of steps done.
 func (w *World) Steps() uint64 { return w.steps }
 
@@ -181,6 +189,9 @@ func (w *World) deliver(m *mailbox) {
 	w.steps++
 	w.current = task{life: m.life}
 	w.trace.line(w.now, m.life, m.id, "", typeName(m.Next()))
+	if w.onMessage != nil {
+		w.onMessage(m, actor.UnwrapEnvelopeMessage(m.Next()))
+	}
 	m.Deliver()
 	w.current = task{}
 	w.settle(m)

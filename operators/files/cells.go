@@ -198,11 +198,7 @@ func (c textCell) set(text []byte, _ bool) error {
 }
 
 func (c textCell) text(buf []byte) ([]byte, bool, error) {
-	m, ok := c.field.Addr().Interface().(encoding.TextMarshaler)
-	if !ok {
-		return buf, false, fmt.Errorf("%s cannot be written: implement encoding.TextMarshaler", c.field.Type())
-	}
-	text, err := m.MarshalText()
+	text, err := c.field.Addr().Interface().(encoding.TextMarshaler).MarshalText() // see newStructEncoder
 	return append(buf, text...), false, err
 }
 

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 )
 
 // structEncoder writes records as CSV rows.
@@ -23,12 +24,26 @@ func newStructEncoder[T any]() (*structEncoder[T], error) {
 		if err != nil {
 			return nil, fmt.Errorf("option files.AsCSV: %w", err)
 		}
+		if t := marshaled(c); t != nil && !reflect.PointerTo(t).Implements(textMarshaler) {
+			return nil, fmt.Errorf("option files.AsCSV: field %s of type %s cannot be written: implement encoding.TextMarshaler", columns[i].field, t)
+		}
 		e.cells = append(e.cells, c)
 	}
 	if _, optional := e.cells[0].(*optionalCell); optional && len(e.cells) == 1 {
 		return nil, fmt.Errorf("option files.AsCSV: %s is one pointer, whose nil would be an empty line, which is no record: use files.AsJSONLines", columns[0].field)
 	}
 	return e, nil
+}
+
+// marshaled gives the type of a field that converts itself, or nil.
+func marshaled(c cell) reflect.Type {
+	if o, ok := c.(*optionalCell); ok {
+		c = o.cell
+	}
+	if t, ok := c.(textCell); ok {
+		return t.field.Type()
+	}
+	return nil
 }
 
 func (e *structEncoder[T]) extension() string { return "csv" }

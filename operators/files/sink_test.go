@@ -135,6 +135,7 @@ func TestSinkRefusesAtBuild(t *testing.T) {
 		"csv type":     {Sink[bad](t.TempDir(), AsCSV), []string{"files.AsCSV", "bad.C", "chan int"}},
 		"csv message":  {Sink[*messages.Hello](t.TempDir(), AsCSV), []string{"files.AsCSV", "protobuf message"}},
 		"csv nil row":  {Sink[*int](t.TempDir(), AsCSV), []string{"files.AsCSV", "*int", "empty line", "files.AsJSONLines"}},
+		"csv readonly": {Sink[struct{ P *parsed }](t.TempDir(), AsCSV), []string{"files.AsCSV", ".P", "files.parsed", "encoding.TextMarshaler"}},
 		"protobuf":     {Sink[int](t.TempDir(), AsProtobuf), []string{"files.AsProtobuf", "int is not", "files.AsJSONLines"}},
 		"format":       {Sink[int](t.TempDir(), Format(9)), []string{"files.Format(9)", "AsCSV"}},
 		"func type":    {Sink[int](t.TempDir(), AsFunc("x", func(b []byte, v string) ([]byte, error) { return b, nil })), []string{"files.AsFunc", "does not take int"}},
@@ -151,6 +152,19 @@ func TestSinkRefusesAtBuild(t *testing.T) {
 	if s := Sink[int](filepath.Join(t.TempDir(), "not", "yet")); validate(s) != nil || s.Kind() != operators.Transactional {
 		t.Error(validate(s), s.Kind())
 	}
+}
+
+// parsed can be read, not written.
+type parsed struct{}
+
+func (*parsed) UnmarshalText([]byte) error { return nil }
+
+// A topology asks sources and sinks, so that mistakes are told before it runs.
+func TestBuildTellsWhatIsWrong(t *testing.T) {
+	top := operators.NewTopology("t")
+	operators.From(top, "in", Lines("nowhere.txt"), operators.NoWatermarks[string]()).To("out", Sink[string](""))
+	_, err := top.Build()
+	wantError(t, err, `"in"`, "nowhere.txt does not exist", `"out"`, "path is empty")
 }
 
 func TestSinkNamesARecordThatCannotBeWritten(t *testing.T) {

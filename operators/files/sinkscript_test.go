@@ -18,7 +18,8 @@ import (
 	"github.com/weirflow/weir/operators"
 )
 
-// TestSinkScripts runs testdata/sink. The commands:
+// S12, S16, S18, S27, S31, S32, S33, S34, S35: the scripts of testdata/sink say
+// which at their heads. The commands:
 //
 //	open w=NAME [attempt=N] [index=N] [of=N] [job=NAME] [op=NAME] [dir=PATH] [size=N] [every=MS]   a subtask's writer
 //	recover w [restored] [keep=(h...)]   begin w   write w (records on lines)   flush w
