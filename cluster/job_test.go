@@ -238,6 +238,11 @@ func TestSecondJobFencesTheFirst(t *testing.T) {
 	if err := first.Wait(); !errors.As(err, &fenced) || !strings.Contains(err.Error(), "pid") {
 		t.Errorf("the first job ended with %v, want a FencedError that names the process", err)
 	}
+	for seen := 0; seen < 100; seen = len(read(t, out)) {
+		if _, err := second.TriggerCheckpoint(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	second.Stop(false)
 	if err := second.Wait(); err != nil {
 		t.Fatal(err)
