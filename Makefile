@@ -34,7 +34,7 @@ lint: ## formatting, vet, staticcheck, generated code
 	.ci/generated
 
 sim: ## simulated jobs under faults: SEEDS=200
-	go test ./cluster/sim -count=1 -run Sim -seeds $(SEEDS)
+	go test ./cluster/sim -count=1 -timeout 60m -sim.seeds=$(SEEDS)
 
 mutants: ## plant bugs and see the simulation find each
 	go test ./cluster/sim -count=1 -tags mutants -run Mutants -v -timeout 60m

@@ -40,6 +40,7 @@ type split struct {
 	reader   *reader
 	results  []*readDone // came in and wait for their turn
 	lastRead int64       // when records came last, processing time in ms
+	reading  bool        // a read is under way, or its result is
 	drained  bool        // the last read gave an error or the end
 	now      readDone    // scratch: of a read that does not wait
 	finished bool
@@ -166,7 +167,7 @@ func (src *source) request() {
 		if sp.reader == nil {
 			sp.reader = src.newReader()
 		}
-		if r := sp.reader; !sp.drained && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
+		if r := sp.reader; !sp.drained && !sp.reading && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
 			src.read(sp)
 		}
 	}
@@ -199,6 +200,7 @@ func (r *reader) take() *filled {
 func (src *source) read(sp *split) {
 	r, id, position, full := sp.reader, sp.id, sp.position, src.s.o.BatchRecords
 	done := &readDone{split: sp, filled: r.take()}
+	sp.reading = true // until the result is here: the state says less, and earlier
 	r.state.Store(readerBusy)
 	src.s.work("read "+id, func(ctx context.Context) any {
 		if r.Reader == nil {
@@ -237,7 +239,7 @@ func (src *source) resultOf(sp *split) *readDone {
 		sp.results = append(sp.results[:0], sp.results[1:]...)
 		return done
 	}
-	if sp.finished || sp.drained || !sp.reader.ready() {
+	if sp.finished || sp.drained || sp.reading || !sp.reader.ready() {
 		return nil
 	}
 	done := &sp.now
@@ -250,7 +252,7 @@ func (src *source) resultOf(sp *split) *readDone {
 // onRead takes the result of a read that ran off the mailbox.
 func (src *source) onRead(done *readDone) error {
 	done.split.results = append(done.split.results, done)
-	done.split.drained = done.err != nil
+	done.split.reading, done.split.drained = false, done.err != nil
 	return src.pull()
 }
 

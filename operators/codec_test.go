@@ -297,6 +297,7 @@ func TestCodecRefusals(t *testing.T) {
 		{refusal[hidesMore](), "operators.hidesMore cannot be encoded: operators.hidesMore embeds netip.Addr, whose encoding hides the other fields; give that field a name"},
 		{refusal[*inherits](), "*operators.inherits cannot be encoded: *operators.inherits is a protobuf message: use the pointer to it as the whole type, or a Go type"},
 		{refusal[messages.Blob](), "messages.Blob cannot be encoded: messages.Blob is a protobuf message: use the pointer to it as the whole type, or a Go type"},
+		{refusal[struct{ *Base }](), "struct { *operators.Base } cannot be encoded: struct { *operators.Base }.Base is embedded but no plain struct; give it a name"},
 		{refusal[clash](), `operators.clash cannot be encoded: operators.clash has two fields named "x", of which CBOR keeps none; rename one`},
 	} {
 		wantError(t, c.err, c.want)

@@ -81,6 +81,35 @@ func TestHashesAreAsDocumented(t *testing.T) {
 	})
 }
 
+// Within a struct every kind is 8 bytes, sign-extended.
+func TestHashesOfAllKindsInAStruct(t *testing.T) {
+	type all struct {
+		A int
+		B int8
+		C int16
+		D int32
+		E int64
+		F uint
+		G uint8
+		H uint16
+		I uint32
+		J uint64
+		K bool
+		L netip.Addr
+		M label
+	}
+	addr := netip.MustParseAddr("10.0.0.1")
+	var want []byte
+	for _, v := range []int64{-1, -2, -3, -4, -5, 6, 7, 8, 9, 10, 1, 4} {
+		want = binary.LittleEndian.AppendUint64(want, uint64(v))
+	}
+	want = append(want, 10, 0, 0, 1)
+	want = append(binary.LittleEndian.AppendUint64(want, 2), "xy"...)
+	if got := hashOf(all{-1, -2, -3, -4, -5, 6, 7, 8, 9, 10, true, addr, "xy"}); got != xxhash.Sum64(want) {
+		t.Errorf("%#x", got)
+	}
+}
+
 // Reordering the fields of a key moves no state.
 func TestHashesIgnoreFieldOrder(t *testing.T) {
 	a := hashOf(struct {

@@ -18,7 +18,8 @@ const (
 )
 
 // Sink writes records of type T to the outside. One value serves every
-// subtask; Open may be called concurrently and gives each its own Writer.
+// subtask; Open may be called concurrently and gives each its own Writer. One
+// that is also a Validator is checked by Build.
 type Sink[T any] interface {
 	// Kind is what the sink promises; the plan derives its guarantee from it.
 	Kind() SinkKind

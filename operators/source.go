@@ -8,7 +8,8 @@ import (
 // Source reads records of type T from outside. One value serves every subtask;
 // its methods may be called concurrently. A source is made of splits (a file, a
 // partition), each read by exactly one subtask, each with a position that the
-// source itself encodes and that travels in checkpoints.
+// source itself encodes and that travels in checkpoints. One that is also a
+// Validator is checked by Build.
 type Source[T any] interface {
 	// Splits lists the ids of all splits there are now: stable, unique, not
 	// empty. It may block. It is asked at the start and, while the source is

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -91,9 +90,6 @@ func TestS111_StatelessOperatorsEqualTheirTwins(t *testing.T) {
 	}
 }
 
-// plainTB lets a rapid.T stand where helpers want a tester.
-type plainTB struct{ *rapid.T }
-
 // S84: a record can go to the main output and to sides; S86: a side output is a
 // stream like any other, with the records' own times and every watermark.
 func TestS84_S86_SideOutputs(t *testing.T) {
@@ -106,6 +102,9 @@ func TestS84_S86_SideOutputs(t *testing.T) {
 		}
 		if v > 2 {
 			loud.Emit(out, fmt.Sprintf("%d!", v))
+		}
+		if want := map[int64]int64{1: 10, 2: 11, 3: 12, 5: 8}[v]; out.Time() != want {
+			t.Errorf("%d has time %d, want %d", v, out.Time(), want)
 		}
 		out.Emit(v)
 		return nil
@@ -298,10 +297,3 @@ type discardSink[T any] struct{}
 
 func (discardSink[T]) String() string { return "discard" }
 func (discardSink[T]) Kind() SinkKind { return Plain }
-
-func errorLines(err error) []string {
-	if err == nil {
-		return nil
-	}
-	return strings.Split(err.Error(), "\n")
-}

@@ -97,10 +97,10 @@ func TestBuildErrors(t *testing.T) {
 			`the function that makes watermark generators is nil; give one`,
 		}},
 		{"no wire form", func(top *Topology) {
-			type local struct{ f func() }
+			type local struct{ F func() }
 			m := Map(ints(top, "a"), "m", func(int64) local { return local{} })
 			m.To("out", discardSink[local]{}).Parallelism(2)
-		}, []string{`operator "m": records on their way to operator "out" may go to another node: operators.local cannot be encoded: operators.local.f is unexported and would be lost: export it, or give the type MarshalBinary and UnmarshalBinary`}},
+		}, []string{`operator "m": records on their way to operator "out" may go to another node: operators.local cannot be encoded: operators.local.F is a func: leave it out`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			top := NewTopology("t")

@@ -172,7 +172,6 @@ func TestS110_RestoredClockStaysMonotone(t *testing.T) {
 // at each tick, for S45.
 type everyNth struct {
 	n, seen, greatest int64
-	forgets           bool
 }
 
 func (g *everyNth) OnEvent(_ int64, ts int64) (int64, bool) {

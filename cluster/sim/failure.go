@@ -17,6 +17,8 @@ type Failure struct {
 	TraceHash uint64
 	// Faults are those that happened, in order.
 	Faults []string
+	// Setting is what else was drawn; empty outside Run.
+	Setting string
 	// Trace are the last lines of the trace.
 	Trace string
 	// LastPanic is the last one in an actor that lived on, with its stack.
@@ -33,6 +35,9 @@ func (f *Failure) Error() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "simulation failed: %v\n", f.Reason)
 	fmt.Fprintf(&s, "seed %d, %d steps, %v of virtual time, trace hash %016x\n", f.Seed, f.Steps, f.Elapsed, f.TraceHash)
+	if f.Setting != "" {
+		fmt.Fprintf(&s, "%s\n", f.Setting)
+	}
 	fmt.Fprintf(&s, "faults: %d\n", len(f.Faults))
 	for _, line := range f.Faults {
 		fmt.Fprintf(&s, "  %s\n", line)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/weirflow/weir/actors/env"
 	"github.com/weirflow/weir/operators"
 )
 
@@ -94,8 +93,6 @@ func (o *Outside) act(step func(string), p float64, what string, effect func() e
 	}
 	return nil
 }
-
-func (t *things) seenFrom(e env.Env) *Outside { return &Outside{things: t, env: e.(*nodeEnv)} }
 
 // encoding gives the bytes by which records of a type are compared.
 func encoding[T any]() func(v T) (string, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -34,8 +36,50 @@ func ForEachSeed(t *testing.T, n int, run func(seed uint64) error) {
 	}
 }
 
+// eachSeed is ForEachSeed on all processors. Of the seeds that fail, it reports
+// the first.
+func eachSeed(t testing.TB, n int, run func(seed uint64) error) {
+	t.Helper()
+	if *manySeeds > 0 {
+		n = *manySeeds
+	}
+	first, last := uint64(1), uint64(n)
+	if *oneSeed != 0 {
+		first, last = *oneSeed, *oneSeed
+	}
+	seed, err := firstFailure(first, last, run)
+	if err != nil {
+		t.Fatalf("%v\nreplay: %s -sim.seed=%d", err, replayCommand(t), seed)
+	}
+}
+
+// firstFailure runs the seeds on all processors and gives the least that fails.
+func firstFailure(first, last uint64, run func(seed uint64) error) (failed uint64, err error) {
+	var next, stop atomic.Uint64
+	next.Store(first)
+	stop.Store(last)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for seed := next.Add(1) - 1; seed <= stop.Load(); seed = next.Add(1) - 1 {
+				if e := run(seed); e != nil {
+					mu.Lock()
+					if err == nil || seed < failed {
+						failed, err = seed, e
+						stop.Store(seed)
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	return failed, err
+}
+
 // replayCommand repeats the test, from anywhere in its module.
-func replayCommand(t *testing.T) string {
+func replayCommand(t testing.TB) string {
 	return fmt.Sprintf("go test %s -run '^%s$'", callingPackage(), strings.ReplaceAll(t.Name(), "/", "$/^"))
 }
 
