@@ -123,8 +123,16 @@ func (n *node) recovered(err *error) {
 }
 
 func (n *node) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return n.named(err)
+}
+
+// named makes a failure of an error, unless it is one already.
+func (n *node) named(err error) error {
 	var f *messages.Failure
-	if err == nil || errors.As(err, &f) {
+	if errors.As(err, &f) {
 		return err
 	}
 	failed := n.failure(err.Error(), "")

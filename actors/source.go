@@ -28,6 +28,7 @@ type source struct {
 	turn    int  // the split that is looked at first
 	ticking bool // a pullTick is on its way
 	stopped bool // StopSources came: read no more
+	drain   bool // and end with the maximum watermark
 	ended   bool // the end of input was announced
 }
 
@@ -133,12 +134,17 @@ func (src *source) start() error {
 // batch, and comes back by a message to itself, so that barriers and orders get
 // their turn.
 func (src *source) pull() error {
-	if src.stopped || src.ended || !src.s.running {
+	if src.ended || !src.s.running {
 		return nil
 	}
-	src.request()
+	if !src.stopped {
+		src.request()
+	}
 	if !src.s.ready() {
-		return nil // the credit that comes back pulls again
+		return nil // the credit that comes back, or the sink's retry, pulls again
+	}
+	if src.stopped {
+		return src.end(src.drain)
 	}
 	sp, done := src.nextResult()
 	if done == nil {
@@ -371,21 +377,25 @@ func (src *source) end(drain bool) error {
 	return src.s.endOfInput()
 }
 
-// stop ends reading where it is.
+// stop ends reading where it is. The end goes out when the outputs take it.
 func (src *source) stop(drain bool) error {
 	if src.stopped || src.ended {
 		return nil
 	}
-	src.stopped = true
+	src.stopped, src.drain = true, drain
 	for _, sp := range src.splits {
 		sp.close()
 	}
-	return src.end(drain)
+	return src.pull()
 }
 
 // onIdleCheck makes splits idle that were silent for too long, and comes back
 // when the next one could be.
 func (src *source) onIdleCheck() error {
+	if !src.s.ready() {
+		src.s.after(src.s.o.Linger, idleCheck{})
+		return nil
+	}
 	now, limit := src.s.now(), src.spec.IdleAfter.Milliseconds()
 	next := limit
 	for _, sp := range src.splits {
@@ -404,6 +414,10 @@ func (src *source) onIdleCheck() error {
 
 // onPeriodic asks the generators that go by the clock.
 func (src *source) onPeriodic() error {
+	if !src.s.ready() {
+		src.s.after(src.s.o.Linger, periodicTick{})
+		return nil
+	}
 	grew := false
 	for _, sp := range src.splits {
 		if w, ok := sp.clock.Periodic(src.s.now()); ok && !sp.finished {

@@ -121,7 +121,7 @@ func (s *subtask) onMessage(m any) error {
 	case *snapshotDone:
 		s.onSnapshotDone(m)
 	case *prepareRetry:
-		return firstError(m.sink.onRetry(s.ctx), s.run())
+		return s.onRetry(m)
 	case *wakeNode:
 		return s.onWake(m)
 	case idleCheck:
@@ -358,10 +358,26 @@ func (s *subtask) onCredit(attempt messages.Attempt, id messages.ChannelID, batc
 	if err := s.out.onCredit(id, batches, spent, s.o.Credits+1); err != nil {
 		return fmt.Errorf("channel %s: %w", id, err)
 	}
-	if s.source != nil && !s.source.ticking {
-		return s.source.pull()
+	return s.resume()
+}
+
+// resume goes on with what waited for credit or for a transaction.
+func (s *subtask) resume() error {
+	if s.source == nil {
+		return s.run()
 	}
-	return s.run()
+	if s.source.ticking {
+		return nil
+	}
+	return s.source.pull()
+}
+
+// onRetry has a sink prepare again.
+func (s *subtask) onRetry(m *prepareRetry) error {
+	if err := m.sink.onRetry(s.ctx); err != nil {
+		return err
+	}
+	return s.resume()
 }
 
 // onHello sets a channel's clock; after the last one the subtask says hello
@@ -429,7 +445,11 @@ func (s *subtask) onTrigger(n messages.CheckpointID, savepoint bool) error {
 		return nil
 	}
 	s.taken = n
-	return s.snapshot(n, savepoint)
+	waited := !s.ready()
+	if err := s.snapshot(n, savepoint); err != nil || !waited {
+		return err
+	}
+	return s.resume() // the sink that it waited for may have prepared now
 }
 
 func (s *subtask) onAssign(m *messages.AssignSplits) error {
@@ -491,7 +511,7 @@ func (s *subtask) onWake(m *wakeNode) error {
 		return nil // an earlier one replaced it
 	}
 	n.cancel = nil
-	if !s.running {
+	if !s.running || !s.ready() { // what a timer emits needs credit and an open transaction, too
 		s.wake(n, s.now()+s.o.Linger.Milliseconds()+1)
 		return nil
 	}

@@ -18,6 +18,7 @@ type checkLog struct {
 	slot       uint64
 	attempt    uint64 // of the newest claim
 	checkpoint uint64 // the newest published
+	manifests  int
 }
 
 func (c *checkLog) onSlot(key string, r *messages.LogRecord) error {
@@ -51,6 +52,7 @@ func (c *checkLog) onManifest(m *messages.Manifest) error {
 		return fmt.Errorf("checkpoint %d was published after checkpoint %d", m.GetCheckpoint(), c.checkpoint)
 	}
 	c.checkpoint = m.GetCheckpoint()
+	c.manifests++
 	acks := map[messages.SubtaskID]int{}
 	for _, s := range m.GetSubtasks() {
 		acks[s.GetSubtask().ID()]++

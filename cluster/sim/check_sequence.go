@@ -19,7 +19,7 @@ type checkSequence struct {
 }
 
 func (c *checkSequence) onMessage(m *mailbox, message any) error {
-	if _, system := message.(actor.SystemMessage); len(c.broken) > 0 && c.broken[m] != nil && !system {
+	if len(c.broken) > 0 && c.broken[m] != nil && !isSystem(message) {
 		return fmt.Errorf("%s/%s goes on after %w", m.life.name(), m.id, c.broken[m])
 	}
 	f, ok := message.(*messages.Frame)
@@ -32,4 +32,13 @@ func (c *checkSequence) onMessage(m *mailbox, message any) error {
 	}
 	c.seen[key] = f.GetSeq()
 	return nil
+}
+
+// isSystem tells what overtakes an actor's messages and reaches one that failed.
+func isSystem(message any) bool {
+	switch message.(type) {
+	case actor.SystemMessage, actor.MailboxMessage:
+		return true
+	}
+	return false
 }

@@ -89,11 +89,15 @@ func (s *Simulation) RequireAtMostOnce(oracle func(o *Outside)) {
 
 func (s *Simulation) run(mode cluster.Mode, oracle func(o *Outside)) {
 	s.t.Helper()
+	var sum tally
 	eachSeed(s.t, s.seeds, func(seed uint64) error {
 		trace, closeTrace := s.trace()
 		defer closeTrace()
-		return newJob(s, seed, mode, oracle, trace).run()
+		j := newJob(s, seed, mode, oracle, trace)
+		defer sum.add(j)
+		return j.run()
 	})
+	s.t.Log(&sum)
 }
 
 func (s *Simulation) trace() (io.Writer, func()) {

@@ -63,13 +63,17 @@ func foldIsState(o *sim.Outside, c *sim.Checkpoint) error {
 			want[v] += v + 1
 		}
 	}
-	for v := range int64(20) {
-		got, err := sim.Probe[pair, pair](c, "sum", pair{v, 0})
-		if err != nil {
-			return err
-		}
-		if got[0].Sum != want[v] {
-			return fmt.Errorf("the sum of key %d is %d, the input up to %v adds up to %d", v, got[0].Sum, read, want[v])
+	zeros := make([]pair, 20)
+	for v := range zeros {
+		zeros[v].Key = int64(v)
+	}
+	got, err := sim.Probe[pair, pair](c, "sum", zeros...)
+	if err != nil {
+		return err
+	}
+	for _, g := range got {
+		if g.Sum != want[g.Key] {
+			return fmt.Errorf("the sum of key %d is %d, the input up to %v adds up to %d", g.Key, g.Sum, read, want[g.Key])
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func (b *bench) tumblingCount() error {
 // exchange compares two subtasks on two cores with one on one. Between source
 // and sums is an exchange in both cases.
 func (b *bench) exchange() error {
-	in := newInput(lapRecords, 100_000, 5*b.laps)
+	in := newInput(lapRecords, 100_000, 3*b.laps)
 	dealt := in.split(2)
 	want := runningSum(in).loop(in)
 	var pairs []pair
@@ -104,7 +104,7 @@ func (b *bench) exchangeOn(cores int, in *input, want output) (run, error) {
 
 // snapshotTax compares a checkpoint each second with none, over 1 M keys.
 func (b *bench) snapshotTax() error {
-	in := newInput(lapRecords, 1_000_000, 12*b.laps)
+	in := newInput(lapRecords, 1_000_000, 4*b.laps)
 	want := runningSum(in).loop(in)
 	var pairs []pair
 	var with, without []time.Duration
