@@ -70,6 +70,11 @@ func (s *subtask) Receive(c actor.Context) {
 	case *actor.Stopping:
 		s.end()
 	case *actor.Stopped, *actor.Restarting:
+	case *actor.Terminated:
+		s.must(s.onTerminated(m))
+	case startSubtask:
+		s.watchNeighbours(c)
+		s.must(s.guarded(m))
 	default:
 		s.must(s.guarded(m))
 	}
@@ -240,6 +245,33 @@ func (s *subtask) start() error {
 		return s.source.start()
 	}
 	return s.run()
+}
+
+// watchNeighbours asks to be told when a connection to another node breaks. What
+// was under way on it is lost without a word: a lost element may be the last one
+// of its channel, which no gap shows, and a lost credit shows nowhere.
+func (s *subtask) watchNeighbours(c actor.Context) {
+	for _, in := range s.in.channels {
+		if in.remote {
+			c.Watch(in.from)
+		}
+	}
+	for _, x := range s.out.edges {
+		for _, out := range x.channels {
+			if out != nil && out.remote {
+				c.Watch(out.to)
+			}
+		}
+	}
+}
+
+// onTerminated ends the attempt with a connection. A neighbour that ended by
+// itself is its own node's to report.
+func (s *subtask) onTerminated(m *actor.Terminated) error {
+	if m.GetWhy() != actor.TerminatedReason_AddressTerminated {
+		return nil
+	}
+	return fmt.Errorf("the connection to %s broke: what was under way to %s may be lost", m.GetWho().GetAddress(), m.GetWho().GetId())
 }
 
 func (s *subtask) sayHello() {

@@ -17,13 +17,14 @@ import (
 type worker struct {
 	o           *Options
 	coordinator *actor.PID
-	session     string
+	session     string // of the process
 
 	self     *actor.PID
 	attempts map[uint64]*actor.PID // alive
 	beat     uint64
 	heard    time.Time // of the coordinator, last
 	known    bool      // the coordinator answered
+	fences   int       // how often everything was stopped; each begins a new session
 }
 
 type beatTick struct{}
@@ -43,18 +44,20 @@ func (w *worker) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		w.self, w.heard = c.Self(), w.o.Env.Now()
-		w.register()
+		w.register(c)
 		w.o.Env.After(w.o.HeartbeatEvery, w.self, beatTick{})
 	case beatTick:
 		w.onBeat(c)
 	case *messages.Heartbeat:
-		w.known, w.heard = true, w.o.Env.Now()
+		if m.GetSession() == w.sessionID() {
+			w.known, w.heard = true, w.o.Env.Now()
+		}
 	case *messages.Deploy:
 		w.onDeploy(c, m)
 	case *messages.StopAttempt:
 		w.onStopAttempt(c, m)
 	case *actor.Terminated:
-		w.onTerminated(m.GetWho())
+		w.onTerminated(c, m)
 	case attemptMessage:
 		w.pass(m)
 	}
@@ -76,32 +79,40 @@ func (w *worker) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor
 	supervisor.StopChildren(child)
 }
 
-func (w *worker) register() {
+// sessionID names this life of the worker to the coordinator, which gives up
+// what an earlier one ran.
+func (w *worker) sessionID() string { return fmt.Sprintf("%s.%d", w.session, w.fences) }
+
+// register introduces the worker, and asks to be told when the connection to the
+// coordinator breaks: what was under way on it is lost without a word.
+func (w *worker) register(c actor.Context) {
+	c.Watch(w.coordinator)
 	w.send(&messages.RegisterWorker{
-		Node: w.o.Node, Session: w.session,
+		Node: w.o.Node, Session: w.sessionID(),
 		Worker: &messages.Address{Host: w.self.GetAddress(), Id: w.self.GetId()},
 	})
 }
 
 func (w *worker) onBeat(c actor.Context) {
 	if !w.known {
-		w.register()
+		w.register(c)
 	}
 	w.beat++
-	w.send(&messages.Heartbeat{Node: w.o.Node, Session: w.session, Beat: w.beat})
+	w.send(&messages.Heartbeat{Node: w.o.Node, Session: w.sessionID(), Beat: w.beat})
 	if silent := w.o.Env.Now().Sub(w.heard); silent > w.o.HeartbeatTimeout {
-		w.fence(c, silent)
+		w.fence(c, fmt.Sprintf("no word from the coordinator for %v", silent))
 	}
 	w.o.Env.After(w.o.HeartbeatEvery, w.self, beatTick{})
 }
 
 // fence stops everything here and starts over as a stranger.
-func (w *worker) fence(c actor.Context, silent time.Duration) {
+func (w *worker) fence(c actor.Context, why string) {
 	w.known, w.heard = false, w.o.Env.Now()
+	w.fences++
 	if len(w.attempts) == 0 {
 		return
 	}
-	w.o.Logger.Warn("no word from the coordinator; stopping every subtask", "silent", silent)
+	w.o.Logger.Warn("stopping every subtask", "reason", why)
 	for _, pid := range c.Children() {
 		c.Send(pid, &messages.StopAttempt{Job: string(w.o.Job)})
 	}
@@ -144,19 +155,18 @@ func (w *worker) onStopAttempt(c actor.Context, m *messages.StopAttempt) {
 	w.send(&messages.AttemptStopped{Job: m.GetJob(), Attempt: m.GetAttempt(), Node: w.o.Node})
 }
 
-func (w *worker) onTerminated(who *actor.PID) {
-	if n, ok := w.numberOf(who); ok {
-		delete(w.attempts, n)
+func (w *worker) onTerminated(c actor.Context, m *actor.Terminated) {
+	if w.coordinator.Equal(m.GetWho()) {
+		if m.GetWhy() == actor.TerminatedReason_AddressTerminated {
+			w.fence(c, "the connection to the coordinator broke")
+		}
+		return
 	}
-}
-
-func (w *worker) numberOf(who *actor.PID) (attempt uint64, ok bool) {
-	for n, pid := range w.attempts { // order: at most one matches
-		if pid.Equal(who) {
-			return n, true
+	for attempt, pid := range w.attempts { // order: at most one matches
+		if pid.Equal(m.GetWho()) {
+			delete(w.attempts, attempt)
 		}
 	}
-	return 0, false
 }
 
 // pass hands an order on. One for an attempt that is gone is stale.

@@ -58,7 +58,7 @@ func CodecOf[T any]() (Codec[T], error) {
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return bytesCodec[T]{}, nil
 	}
-	return cborCodec[T]{name: "cbor:" + schema, times: timesIn(t)}, nil
+	return newCBORCodec[T]("cbor:"+schema, timesIn(t)), nil
 }
 
 // cloneOf gives a function that copies a value deeply, or nil when plain

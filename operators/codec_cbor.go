@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -11,23 +12,44 @@ import (
 // cborCodec writes Go values as CBOR with field names, in the core
 // deterministic encoding of RFC 8949: equal values give equal bytes.
 type cborCodec[T any] struct {
-	name  string
-	times timeCheck // nil: there is no time in a T
+	name    string
+	times   timeCheck  // nil: there is no time in a T
+	scratch *sync.Pool // of *cborScratch[T]
+}
+
+// cborScratch is what the library wants on the heap: without it every entry of
+// a snapshot would cost two allocations.
+type cborScratch[T any] struct {
+	value T
+	out   bytes.Buffer
+}
+
+func newCBORCodec[T any](name string, times timeCheck) cborCodec[T] {
+	return cborCodec[T]{name: name, times: times, scratch: &sync.Pool{New: func() any { return new(cborScratch[T]) }}}
 }
 
 func (c cborCodec[T]) Name() string { return c.name }
 
 func (c cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	if c.times != nil {
-		if err := c.times(reflect.ValueOf(&v).Elem()); err != nil {
-			return buf, fmt.Errorf("encoding %s: %w", c.name, err)
-		}
-	}
-	b := bytes.NewBuffer(buf)
-	if err := cborEnc.MarshalToBuffer(&v, b); err != nil {
+	s := c.scratch.Get().(*cborScratch[T])
+	s.value, s.out = v, *bytes.NewBuffer(buf)
+	err := c.encode(s)
+	out := s.out.Bytes()
+	*s = cborScratch[T]{}
+	c.scratch.Put(s)
+	if err != nil {
 		return buf, fmt.Errorf("encoding %s: %w", c.name, err)
 	}
-	return b.Bytes(), nil
+	return out, nil
+}
+
+func (c cborCodec[T]) encode(s *cborScratch[T]) error {
+	if c.times != nil {
+		if err := c.times(reflect.ValueOf(&s.value).Elem()); err != nil {
+			return err
+		}
+	}
+	return cborEnc.MarshalToBuffer(&s.value, &s.out)
 }
 
 func (c cborCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {

@@ -86,14 +86,14 @@ func TestBuildErrors(t *testing.T) {
 			`operator "c": its source: DiscoverEvery is -1ns; give an interval above 0, or 0 to list the splits once`,
 		}},
 		{"watermark strategy", func(top *Topology) {
-			a := From(top, "a", Slice[int64](), BoundedOutOfOrderness(-time.Second, itself).Granularity(time.Microsecond).Idle(0))
+			a := From(top, "a", Slice[int64](), BoundedOutOfOrderness(-time.Second, itself).Granularity(time.Microsecond).Idle(-time.Second))
 			b := From(top, "b", Slice[int64](), Periodic[int64](0, itself, nil))
 			out(Union(a, b), "out")
 		}, []string{
 			`operator "a": watermark strategy: BoundedOutOfOrderness(-1s): give a bound ≥ 0 in whole milliseconds`,
 			`Granularity(1µs): give whole milliseconds, or 0 for a watermark whenever it grows`,
-			`Idle: give a duration above 0, or leave it out for never`,
-			`operator "b": watermark strategy: Periodic: give an interval above 0`,
+			`Idle(-1s): give a duration above 0, or 0 for never`,
+			`operator "b": watermark strategy: Periodic(0s): give an interval above 0`,
 			`the function that makes watermark generators is nil; give one`,
 		}},
 		{"no wire form", func(top *Topology) {

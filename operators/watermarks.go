@@ -21,7 +21,8 @@ type WatermarkStrategy[T any] struct {
 	extract     func(T) int64
 	bound       time.Duration
 	granularity time.Duration
-	idle        time.Duration
+	idle        time.Duration // 0: never
+	periodic    bool
 	every       time.Duration
 	generator   func() WatermarkGenerator[T]
 }
@@ -82,10 +83,7 @@ func Punctuated[T any](extract func(T) int64, newGenerator func() WatermarkGener
 // run; the other strategies have no such freedom.
 func Periodic[T any](every time.Duration, extract func(T) int64, newGenerator func() WatermarkGenerator[T]) WatermarkStrategy[T] {
 	s := Punctuated(extract, newGenerator)
-	s.every = max(every, -1)
-	if every == 0 {
-		s.every = -1 // refused by validate, while 0 means punctuated
-	}
+	s.periodic, s.every = true, every
 	return s
 }
 
@@ -103,12 +101,10 @@ func (s WatermarkStrategy[T]) Granularity(d time.Duration) WatermarkStrategy[T] 
 }
 
 // Idle says after how long without a record a split holds no watermark back
-// any more (default: it holds it back for ever). It is the one thing here that
+// any more (default 0: it holds it back for ever). It is the one thing here that
 // is taken from processing time.
 func (s WatermarkStrategy[T]) Idle(d time.Duration) WatermarkStrategy[T] {
-	if s.idle = d; d == 0 {
-		s.idle = -1 // refused by validate, while 0 means never
-	}
+	s.idle = d
 	return s
 }
 
@@ -120,7 +116,7 @@ func (s WatermarkStrategy[T]) String() string {
 		text = fmt.Sprintf("watermarks %v behind, every %v", s.bound, max(s.granularity, time.Millisecond))
 	case userMade:
 		text = "watermarks by a user's generator"
-		if s.every > 0 {
+		if s.periodic {
 			text += fmt.Sprintf(", asked every %v", s.every)
 		}
 	}
@@ -140,10 +136,10 @@ func (s WatermarkStrategy[T]) validate() error {
 		errs = append(errs, fmt.Errorf("Granularity(%v): give whole milliseconds, or 0 for a watermark whenever it grows", s.granularity))
 	}
 	if s.idle < 0 {
-		errs = append(errs, errors.New("Idle: give a duration above 0, or leave it out for never"))
+		errs = append(errs, fmt.Errorf("Idle(%v): give a duration above 0, or 0 for never", s.idle))
 	}
-	if s.every < 0 {
-		errs = append(errs, errors.New("Periodic: give an interval above 0"))
+	if s.periodic && s.every <= 0 {
+		errs = append(errs, fmt.Errorf("Periodic(%v): give an interval above 0", s.every))
 	}
 	if s.kind == userMade && s.generator == nil {
 		errs = append(errs, errors.New("the function that makes watermark generators is nil; give one"))
