@@ -162,11 +162,19 @@ func (w *worker) onTerminated(c actor.Context, m *actor.Terminated) {
 		}
 		return
 	}
+	if attempt, ok := w.numberOf(m.GetWho()); ok {
+		delete(w.attempts, attempt)
+	}
+}
+
+// numberOf gives the attempt that an actor here runs.
+func (w *worker) numberOf(who *actor.PID) (attempt uint64, ok bool) {
 	for attempt, pid := range w.attempts { // order: at most one matches
-		if pid.Equal(m.GetWho()) {
-			delete(w.attempts, attempt)
+		if pid.Equal(who) {
+			return attempt, true
 		}
 	}
+	return 0, false
 }
 
 // pass hands an order on. One for an attempt that is gone is stale.

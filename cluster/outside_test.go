@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/weirflow/weir/operators"
+	"github.com/weirflow/weir/persistence"
 )
 
 // outside is the world that transactional sinks write to: it outlives every
@@ -206,5 +208,27 @@ func (o *outside) checkOnce(t *testing.T, n int) {
 	}
 	if o.open != 0 {
 		t.Errorf("%d transactions are left open", o.open)
+	}
+}
+
+// flip damages one object of a store.
+func flip(t *testing.T, store persistence.CheckpointStore, key string) {
+	t.Helper()
+	r, err := store.Open(context.Background(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p[len(p)/2] ^= 0xff
+	err = store.Put(context.Background(), key, func(w io.Writer) error {
+		_, err := w.Write(p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
