@@ -453,6 +453,11 @@ func (s *subtask) onEnd(c *inChannel) error {
 	if s.in.ended++; s.in.ended < len(s.in.channels) {
 		return nil
 	}
+	if s.in.clock.End() { // inputs that were idle to their end
+		if err := s.pushClock(); err != nil {
+			return err
+		}
+	}
 	return s.endOfInput()
 }
 

@@ -62,6 +62,7 @@ type sinkBase[T any] struct {
 	rt     *plan.Runtime
 	writer Writer[T]
 	batch  Batch[T] // lent to the writer
+	parts  [][]byte // of a restored checkpoint, until the writer is open
 }
 
 func (s *sinkBase[T]) Init(rt *plan.Runtime) error {
@@ -78,7 +79,7 @@ func (s *sinkBase[T]) Open() error {
 		return errors.New("sink.Open gave neither a writer nor an error")
 	}
 	s.writer = w
-	return nil
+	return s.restoreWriter()
 }
 
 func (s *sinkBase[T]) context() SinkContext {

@@ -97,6 +97,16 @@ func (m *Merge) SetIdle(i int, idle bool) (grew bool) {
 	return m.raise()
 }
 
+// End is for when all inputs have ended: the clock goes to what each of them has
+// reached, idle or not. It tells whether it grew.
+func (m *Merge) End() (grew bool) {
+	least := messages.MaxWatermark
+	for i := range m.inputs {
+		least = min(least, m.inputs[i].watermark)
+	}
+	return m.set(least)
+}
+
 // Current is the combined clock; messages.NoWatermark before the first advance.
 func (m *Merge) Current() int64 { return m.current }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -102,12 +103,30 @@ func (j *job) deployment(e env.Env) (*cluster.Deployment, error) {
 	if e != nil {
 		o = &Outside{things: j.things, env: e.(*nodeEnv)}
 		config.Store = &processStore{CheckpointStore: j.faulty, env: o.env}
+		config.Logger = j.logger(o.env)
 	}
 	d, err := cluster.Prepare(j.sim.topology(o), config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster.Prepare: %w", err)
 	}
 	return d, nil
+}
+
+// logger puts what the engine logs between the lines of a trace that is written
+// to a file. It is no part of the trace itself.
+func (j *job) logger(e *nodeEnv) *slog.Logger {
+	if j.w.trace.out == nil {
+		return nil
+	}
+	said := slog.NewTextHandler(j.w.trace.out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime})
+	return slog.New(said).With("node", e.life.name())
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey || a.Key == "stack" {
+		return slog.Attr{}
+	}
+	return a
 }
 
 func (j *job) planPanics() {

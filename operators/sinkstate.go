@@ -1,0 +1,38 @@
+package operators
+
+// Checkpointed is an optional ability of a Writer: it keeps records back, and
+// what it kept at a barrier goes into the checkpoint. SnapshotState then says
+// what has been written but is not out, and Flush or Prepare need not push it.
+type Checkpointed interface {
+	// SnapshotState gives the writer's state at the barrier, after Flush or
+	// Prepare. The caller keeps the slice.
+	SnapshotState() ([]byte, error)
+	// RestoreState runs once, right after Open and before anything else, when
+	// the job was restored. It gets what the writers of all subtasks gave, by
+	// index, and takes its share: every part must be taken by exactly one, for
+	// example by those whose index is the part's modulo SinkContext.Parallelism.
+	RestoreState(parts [][]byte) error
+}
+
+// SnapshotState is plan.Checkpointed, for writers that can do it.
+func (s *sinkBase[T]) SnapshotState() ([]byte, error) {
+	if c, ok := s.writer.(Checkpointed); ok {
+		return c.SnapshotState()
+	}
+	return nil, nil
+}
+
+// RestoreState keeps what the writer gets once it is open.
+func (s *sinkBase[T]) RestoreState(parts [][]byte) error {
+	s.parts = parts
+	return nil
+}
+
+// restoreWriter hands a writer what it gave.
+func (s *sinkBase[T]) restoreWriter() error {
+	c, ok := s.writer.(Checkpointed)
+	if !ok || s.parts == nil {
+		return nil
+	}
+	return named("writer.RestoreState", c.RestoreState(s.parts))
+}
