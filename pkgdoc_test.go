@@ -11,9 +11,10 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// public are the packages that a user's program imports: whatever they export
-// has a comment.
-var public = []string{"operators", "operators/files", "cluster"}
+// public are the packages that a user's program imports, or whose types it gets:
+// whatever they export has a comment.
+var public = []string{"operators", "operators/files", "operators/plan", "cluster", "coordinator",
+	"persistence", "persistence/dir", "persistence/memory", "persistence/persistencetest"}
 
 func TestPackageDocs(t *testing.T) {
 	for _, p := range tree(t) {

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,6 @@ type node struct {
 	finished bool   // Finish has run, in this attempt or one before
 	initial  bool   // Init is running: states may be registered
 	inited   bool   // Init was called: Close must be
-	opened   bool   // Open was called
 	cancel   func() // of the wake-up that is set; nil: none
 	wakeAt   int64  // its time, ms
 }
@@ -240,12 +240,7 @@ func (n *node) counter(name string) *plan.Counter {
 	}
 	c := new(plan.Counter)
 	n.counters = append(n.counters, namedCounter{name, c})
-	slices.SortFunc(n.counters, func(a, b namedCounter) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(n.counters, func(a, b namedCounter) int { return cmp.Compare(a.name, b.name) })
 	return c
 }
 
@@ -318,7 +313,7 @@ func (c *chain) close(log *slog.Logger) {
 	}
 }
 
-// committing tells whether some sink of the chain has work after a checkpoint.
+// sinks are the chain's transactional sinks, the head's first.
 func (c *chain) sinks() []*sink {
 	var all []*sink
 	for _, n := range c.nodes {

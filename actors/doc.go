@@ -1,7 +1,7 @@
 // Package actors runs a plan: every subtask, one parallel instance of a chain
 // of fused operators, is an actor that exchanges batches and barriers with its
-// neighbours. Above them stand one job actor an attempt, which supervises, and
-// one worker actor a node, which takes orders from the coordinator.
+// neighbours. Above them stand one actor an attempt of a region, which supervises,
+// and one worker actor a node, which takes orders from the coordinator.
 //
 //	worker                               one a node; heartbeats, Deploy
 //	└─ attempt "a<attempt>-r<region>"    supervises; stops all when one fails
@@ -21,6 +21,6 @@
 //
 // # Failure
 //
-// An error or panic of a user's function ends the attempt as a *Failure that
-// names operator, subtask, the record's time and key group, with the stack.
+// An error or panic of a user's function ends the attempt as a
+// *messages.Failure that names operator, subtask, the record's time and key group, with the stack.
 package actors

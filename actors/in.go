@@ -8,6 +8,7 @@ import (
 	"github.com/weirflow/weir/actors/barrier"
 	"github.com/weirflow/weir/actors/watermark"
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -59,7 +60,7 @@ func (in *inputs) arrive(e *element) (channel int, err error) {
 		return 0, fmt.Errorf("element on channel %s, which does not lead here", e.channel)
 	}
 	c := in.channels[i]
-	if e.seq != c.seq+1 {
+	if e.seq != c.seq+1 && !mutant.On("drop-seq-check") {
 		return 0, fmt.Errorf("channel %s: element %d came after element %d", e.channel, e.seq, c.seq)
 	}
 	if (e.seq == 1) != (e.kind == kindHello) {
@@ -103,6 +104,11 @@ func (in *inputs) mayTake(i int, e *element) bool {
 // that channel, into those of the subtask's clock.
 func (in *inputs) advance(i int, b *plan.Batch) {
 	b.Marks = mergeMarks(in.clock, i, b.Marks)
+	if mutant.On("slip-mark") {
+		for k := range b.Marks {
+			b.Marks[k].Index = min(b.Marks[k].Index+1, b.Len())
+		}
+	}
 }
 
 // mergeMarks feeds one input's marks to a clock and keeps those at which the

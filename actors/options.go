@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -44,23 +45,15 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.BatchRecords = orDefault(o.BatchRecords, 512)
-	o.Linger = orDefault(o.Linger, 5*time.Millisecond)
-	o.Credits = orDefault(o.Credits, credit.DefaultBatches)
-	o.StopDeadline = orDefault(o.StopDeadline, 30*time.Second)
-	o.HeartbeatEvery = orDefault(o.HeartbeatEvery, 500*time.Millisecond)
-	o.HeartbeatTimeout = orDefault(o.HeartbeatTimeout, 5*time.Second)
-	o.MaxOpenSplits = orDefault(o.MaxOpenSplits, 64)
+	o.BatchRecords = cmp.Or(o.BatchRecords, 512)
+	o.Linger = cmp.Or(o.Linger, 5*time.Millisecond)
+	o.Credits = cmp.Or(o.Credits, credit.DefaultBatches)
+	o.StopDeadline = cmp.Or(o.StopDeadline, 30*time.Second)
+	o.HeartbeatEvery = cmp.Or(o.HeartbeatEvery, 500*time.Millisecond)
+	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, 5*time.Second)
+	o.MaxOpenSplits = cmp.Or(o.MaxOpenSplits, 64)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func orDefault[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
-	}
-	return v
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -28,6 +29,9 @@ func (s *subtask) restoreNode(n *node) error {
 		return nil // an operator that is new in the topology
 	}
 	n.clock, n.finished = clockOf(snaps, n)
+	if mutant.On("forget-watermark") {
+		n.clock = messages.NoWatermark
+	}
 	if n.sink != nil {
 		n.sink.takeShare(snaps)
 	}
@@ -95,7 +99,9 @@ func (k *sink) takeShare(snaps []*messages.OperatorSnapshot) {
 	k.restored.Restored = true
 	for _, snap := range snaps {
 		for _, p := range snap.GetPrepared() {
-			k.restored.Keep = append(k.restored.Keep, p.GetHandle())
+			if !mutant.On("resume-aborted") {
+				k.restored.Keep = append(k.restored.Keep, p.GetHandle())
+			}
 			if int(snap.GetIndex())%k.n.rt.Parallelism == k.n.rt.Index {
 				k.commits = append(k.commits, p)
 			}

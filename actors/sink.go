@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -54,7 +55,13 @@ func newSink(s *subtask, n *node, tx plan.Transactional) *sink {
 // recover commits what the restored checkpoint holds as prepared, ends every
 // other lingering transaction, in that order, and begins the first one.
 func (k *sink) recover(ctx context.Context) error {
+	if mutant.On("abort-after-decision") {
+		k.commits, k.restored.Keep = nil, nil
+	}
 	for _, p := range k.commits {
+		if mutant.On("forget-restart-commit") {
+			break
+		}
 		if err := k.commitOne(ctx, p); err != nil {
 			return err
 		}
@@ -86,11 +93,7 @@ func (k *sink) prepare(ctx context.Context, n messages.CheckpointID) (decline bo
 	err = k.n.guard(func() error {
 		var err error
 		handle, err = k.tx.Prepare(ctx)
-		if errors.Is(err, plan.ErrBroken) {
-			decline = false
-		} else if err != nil {
-			decline = true
-		}
+		decline = err != nil && !errors.Is(err, plan.ErrBroken)
 		return wrap("sink.Prepare", err)
 	})
 	if err != nil {
@@ -116,7 +119,7 @@ func (k *sink) becomePaused(n messages.CheckpointID) {
 	k.s.after(delay, &prepareRetry{k})
 }
 
-func (k *sink) paused() bool { return k.retry > 0 }
+func (k *sink) paused() bool { return k.retry > 0 && !mutant.On("write-while-paused") }
 
 // onRetry prepares again, unless a later checkpoint already did.
 func (k *sink) onRetry(ctx context.Context) error {
@@ -133,6 +136,10 @@ func (k *sink) onRetry(ctx context.Context) error {
 // again, and late: n implies all before it.
 func (k *sink) commit(ctx context.Context, n messages.CheckpointID) error {
 	for len(k.pending) > 0 && messages.CheckpointID(k.pending[0].GetCheckpoint()) <= n {
+		if mutant.On("commit-only-newest") && messages.CheckpointID(k.pending[0].GetCheckpoint()) < n {
+			k.pending = k.pending[1:]
+			continue
+		}
 		if err := k.commitOne(ctx, k.pending[0]); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/persistence"
 )
@@ -34,6 +35,9 @@ type part struct {
 //  5. off the mailbox, the frozen states are written
 //  6. then, and only then, the subtask acknowledges
 func (s *subtask) snapshot(n messages.CheckpointID, savepoint bool) error {
+	if mutant.On("lose-side-output") {
+		s.out.dropSides()
+	}
 	s.out.flush()
 	parts, declined, err := s.freeze(n)
 	if err != nil {
@@ -43,10 +47,7 @@ func (s *subtask) snapshot(n messages.CheckpointID, savepoint bool) error {
 	s.out.broadcast(element{kind: kindBarrier, checkpoint: n, savepoint: savepoint})
 	if declined != nil {
 		release(parts)
-		s.tell(&messages.CheckpointDecline{
-			Job: string(s.o.Job), Attempt: uint64(s.attempt), Checkpoint: uint64(n),
-			Subtask: s.id.Proto(), Reason: declined.Error(),
-		})
+		s.decline(n, declined)
 		return nil
 	}
 	s.write(n, parts)
@@ -133,14 +134,18 @@ func (s *subtask) write(n messages.CheckpointID, parts []part) {
 // onSnapshotDone acknowledges, or declines when the snapshot could not be written.
 func (s *subtask) onSnapshotDone(d *snapshotDone) {
 	if d.err != nil {
-		s.tell(&messages.CheckpointDecline{
-			Job: string(s.o.Job), Attempt: uint64(s.attempt), Checkpoint: uint64(d.checkpoint),
-			Subtask: s.id.Proto(), Reason: d.err.Error(),
-		})
+		s.decline(d.checkpoint, d.err)
 		return
 	}
 	s.tell(&messages.CheckpointAck{
 		Job: string(s.o.Job), Attempt: uint64(s.attempt), Checkpoint: uint64(d.checkpoint), Snapshot: d.snapshot,
+	})
+}
+
+// decline votes against checkpoint n.
+func (s *subtask) decline(n messages.CheckpointID, why error) {
+	s.tell(&messages.CheckpointDecline{
+		Job: string(s.o.Job), Attempt: uint64(s.attempt), Checkpoint: uint64(n), Subtask: s.id.Proto(), Reason: why.Error(),
 	})
 }
 

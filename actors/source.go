@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirflow/weir/actors/watermark"
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -259,6 +260,9 @@ func (src *source) resultOf(sp *split) *readDone {
 func (src *source) onRead(done *readDone) error {
 	done.split.results = append(done.split.results, done)
 	done.split.reading, done.split.drained = false, done.err != nil
+	if mutant.On("position-early") {
+		done.split.position = done.position
+	}
 	return src.pull()
 }
 
@@ -278,8 +282,10 @@ func (src *source) consume(sp *split, done *readDone) error {
 		}
 		src.spec.SideType.Reset(done.side)
 	}
+	if done.batch.Len() > 0 {
+		src.s.o.Env.Step("source.read")
+	}
 	sp.position = done.position
-	src.s.o.Env.Step("source.read")
 	src.spec.Type.Reset(done.batch)
 	sp.reader.free = append(sp.reader.free, done.filled)
 	if done.err != nil {
@@ -295,11 +301,18 @@ func (src *source) pushRead(sp *split, b *plan.Batch) error {
 			return err
 		}
 	}
-	if err := src.n.guard(func() error { return sp.clock.Observe(b) }); err != nil {
+	if err := src.n.guard(func() error { return sp.observe(b) }); err != nil {
 		return err
 	}
 	b.Marks = mergeMarks(src.clock, sp.input, b.Marks)
 	return src.push(b)
+}
+
+func (sp *split) observe(b *plan.Batch) error {
+	if err := sp.clock.Observe(b); err != nil {
+		return fmt.Errorf("split %q: %w", sp.id, err)
+	}
+	return nil
 }
 
 func (src *source) push(b *plan.Batch) error {

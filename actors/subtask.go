@@ -13,6 +13,7 @@ import (
 	"github.com/weirflow/weir/actors/credit"
 	"github.com/weirflow/weir/actors/env"
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -251,6 +252,9 @@ func (s *subtask) start() error {
 // was under way on it is lost without a word: a lost element may be the last one
 // of its channel, which no gap shows, and a lost credit shows nowhere.
 func (s *subtask) watchNeighbours(c actor.Context) {
+	if mutant.On("connection-unwatched") {
+		return
+	}
 	for _, in := range s.in.channels {
 		if in.remote {
 			c.Watch(in.from)
@@ -374,6 +378,9 @@ func (s *subtask) pushHead(e *plan.Edge, b *plan.Batch) error {
 
 // giveBack returns the credit of a consumed batch, within a node with the batch.
 func (s *subtask) giveBack(c *inChannel, b *plan.Batch) {
+	if mutant.On("credit-leak") && c.seq%16 == 0 {
+		return
+	}
 	if c.remote {
 		s.send(c.from, &messages.Credit{Job: string(s.o.Job), Attempt: uint64(s.attempt), Channel: c.id.Proto(), Batches: 1})
 		return
@@ -453,7 +460,7 @@ func (s *subtask) onEnd(c *inChannel) error {
 	if s.in.ended++; s.in.ended < len(s.in.channels) {
 		return nil
 	}
-	if s.in.clock.End() { // inputs that were idle to their end
+	if !mutant.On("lose-idle-end") && s.in.clock.End() { // inputs that were idle to their end
 		if err := s.pushClock(); err != nil {
 			return err
 		}
@@ -587,12 +594,9 @@ func (s *subtask) now() int64 { return s.o.Env.Now().UnixMilli() }
 // finds nobody.
 func (s *subtask) after(d time.Duration, m any) { s.o.Env.After(d, s.self, m) }
 
-// work runs f off the mailbox under the attempt's context.
+// work runs f off the mailbox under the attempt's context, which ends before the
+// env's does. Joining the two by context.AfterFunc would take a goroutine, and
+// when f hears of the end would depend on it.
 func (s *subtask) work(name string, f func(context.Context) any) {
-	s.o.Env.Work(s.self, name, func(ctx context.Context) any {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(s.ctx, cancel)()
-		return f(ctx)
-	})
+	s.o.Env.Work(s.self, name, func(context.Context) any { return f(s.ctx) })
 }

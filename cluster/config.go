@@ -34,7 +34,8 @@ type Config struct {
 	// Backend keeps working state. Default memory.Backend(): on the heap.
 	Backend persistence.Backend
 	// Restart says what follows a failure. Default, with periodic checkpoints:
-	// DefaultRestart, for ever with a growing delay; without: NoRestart.
+	// DefaultRestart, for ever with a growing delay; without:
+	// NoRestart.
 	Restart RestartStrategy
 
 	// System is an actor system that the program already has. Default: one of
@@ -82,6 +83,9 @@ type (
 	Exponential     = coordinator.Exponential
 	FailureRate     = coordinator.FailureRate
 )
+
+// DefaultRestart restarts for ever, soon at first and then every ten seconds.
+var DefaultRestart = coordinator.DefaultRestart
 
 const defaultStoreBytes = 256 << 20
 

@@ -14,13 +14,30 @@ import (
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence"
 )
 
 // Status is a job as it was at one moment.
 type Status = coordinator.Status
 
-// Event is something that happened to a job.
-type Event = coordinator.Event
+// What happens to a job, and how one can end: see Job.Events and Job.Wait.
+type (
+	Event        = coordinator.Event
+	Subscription = coordinator.Subscription
+	State        = coordinator.State
+	FailedError  = coordinator.FailedError  // it FAILED, with the first cause
+	InDoubtError = coordinator.InDoubtError // it ended, with transactions in doubt
+	FencedError  = persistence.FencedError  // another process took it over
+)
+
+// The states in which a job can end.
+const (
+	Finished = coordinator.Finished // its input is worked off and committed
+	Stopped  = coordinator.Stopped  // it can go on from its last checkpoint
+	Canceled = coordinator.Canceled
+	Failed   = coordinator.Failed
+	Fenced   = coordinator.Fenced
+)
 
 // Job is the handle of a running job.
 type Job struct {
@@ -80,7 +97,7 @@ func (d *Deployment) start(ctx context.Context) (*Job, error) {
 	pid, err := system.Root.SpawnNamed(props, RootID(d.Config.Job))
 	if err != nil {
 		j.env.Close()
-		return nil, fmt.Errorf("job %q already runs in this actor system: %w", d.Config.Job, err)
+		return nil, fmt.Errorf("spawn %s: %w; a job's name must be unique in its actor system", RootID(d.Config.Job), err)
 	}
 	<-begun
 	j.pid = pid
@@ -106,9 +123,9 @@ func (j *Job) onDone(r coordinator.Result) {
 
 // Wait waits for the end of the job and of everything that it started. The
 // error is nil when it has FINISHED or was stopped or canceled by request; a
-// *coordinator.FailedError with the first cause when it has FAILED; a
-// *persistence.FencedError when another process took it over; the cause of the
-// context given to Start when that ended; a *coordinator.InDoubtError when
+// *FailedError with the first cause when it has FAILED; a
+// *FencedError when another process took it over; the cause of the
+// context given to Start when that ended; a *InDoubtError when
 // transactions could not be committed. It may be called again.
 func (j *Job) Wait() error {
 	<-j.done
@@ -190,7 +207,7 @@ func (j *Job) Stop(drain bool) { j.tell(coordinator.Stop{Drain: drain}) }
 
 // Events gives what happens from now on. Up to buffer events wait for the
 // reader; then the oldest is dropped and counted. Close the subscription.
-func (j *Job) Events(buffer int) *coordinator.Subscription { return j.events.Subscribe(buffer) }
+func (j *Job) Events(buffer int) *Subscription { return j.events.Subscribe(buffer) }
 
 func (j *Job) tell(m any) {
 	j.env.System().Root.Send(actor.NewPID(j.pid.GetAddress(), CoordinatorID(j.d.Config.Job)), m)

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -73,10 +74,10 @@ const (
 )
 
 func (c Checkpoints) withDefaults() Checkpoints {
-	c.Timeout = orDefault(c.Timeout, defaultTimeout)
-	c.MaxConcurrent = orDefault(c.MaxConcurrent, 1)
-	c.Retained = orDefault(c.Retained, defaultRetained)
-	c.CommitRetry = orDefault(c.CommitRetry, defaultCommitRetry)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 1)
+	c.Retained = cmp.Or(c.Retained, defaultRetained)
+	c.CommitRetry = cmp.Or(c.CommitRetry, defaultCommitRetry)
 	return c
 }
 
@@ -91,13 +92,5 @@ func (c Checkpoints) kernel() checkpoint.Config {
 }
 
 func (c Checkpoints) retention() checkpoint.Retention {
-	return checkpoint.Retention{Keep: c.Retained, OnCancel: c.RetainOnCancel}
-}
-
-func orDefault[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
-	}
-	return v
+	return checkpoint.Retention{OnCancel: c.RetainOnCancel}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/weirflow/weir/actors/env"
 	"github.com/weirflow/weir/coordinator/checkpoint"
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/persistence"
 )
 
@@ -100,6 +101,9 @@ func (j *job) onCommitted(m *messages.CheckpointCommitted) {
 // publish writes the manifest: the commit point of the checkpoint.
 func (j *job) publish(a checkpoint.Publish) {
 	j.env.Step("coordinator.acked")
+	if mutant.On("commit-before-publish") {
+		j.complete(checkpoint.Complete{ID: a.ID, Regions: []int{0}})
+	}
 	m := j.manifest(a)
 	j.store(storeOp{
 		run:  func(ctx context.Context, log Log) error { return log.Publish(ctx, m) },
@@ -168,7 +172,7 @@ func (j *job) onDecided(m *messages.Manifest) {
 
 // retain deletes what is too old. A failure is tried again with the next one.
 func (j *job) retain() {
-	keep := j.cfg.Checkpoints.retention().Keep
+	keep := j.cfg.Checkpoints.Retained
 	j.store(storeOp{
 		run: func(ctx context.Context, log Log) error { return log.Retain(ctx, keep) },
 		done: func(err error) bool {

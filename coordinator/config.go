@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,19 +114,19 @@ func (c *Config) withDefaults() Config {
 	d := *c
 	d.Checkpoints = c.Checkpoints.withDefaults()
 	if d.Restart == nil {
-		d.Restart = RestartStrategy(NoRestart{})
+		d.Restart = NoRestart{}
 		if d.Checkpoints.Interval > 0 {
 			d.Restart = DefaultRestart
 		}
 	}
-	d.Workers = orDefault(c.Workers, 1)
-	d.WorkersWait = orDefault(c.WorkersWait, 10*time.Second)
-	d.DeployTimeout = orDefault(c.DeployTimeout, 5*time.Minute)
-	d.StopTimeout = orDefault(c.StopTimeout, time.Minute)
-	d.HeartbeatEvery = orDefault(c.HeartbeatEvery, 500*time.Millisecond)
-	d.HeartbeatTimeout = orDefault(c.HeartbeatTimeout, 5*time.Second)
-	d.StatusEvery = orDefault(c.StatusEvery, time.Second)
-	d.Owner = orDefault(c.Owner, "unnamed coordinator")
+	d.Workers = cmp.Or(c.Workers, 1)
+	d.WorkersWait = cmp.Or(c.WorkersWait, 10*time.Second)
+	d.DeployTimeout = cmp.Or(c.DeployTimeout, 5*time.Minute)
+	d.StopTimeout = cmp.Or(c.StopTimeout, time.Minute)
+	d.HeartbeatEvery = cmp.Or(c.HeartbeatEvery, 500*time.Millisecond)
+	d.HeartbeatTimeout = cmp.Or(c.HeartbeatTimeout, 5*time.Second)
+	d.StatusEvery = cmp.Or(c.StatusEvery, time.Second)
+	d.Owner = cmp.Or(c.Owner, "unnamed coordinator")
 	if d.Place == nil {
 		d.Place = roundRobin
 	}

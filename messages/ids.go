@@ -1,6 +1,6 @@
 // Package messages holds every word that actors say to each other and every
-// record that a checkpoint store keeps: protobuf messages, the named types of
-// their ids, and their validation. It knows nothing of the rest of weir.
+// record that a checkpoint store keeps: protobuf messages and the named types of
+// their ids. It knows nothing of the rest of weir.
 //
 // # Concurrency
 //

@@ -82,12 +82,3 @@ func (c *Context[K, R]) delete(d Domain, at int64) {
 }
 
 func (c *Context[K, R]) sideOutputs() *sideOutputs { return &c.out.sides }
-
-// failed tells why the instance cannot go on: an output failed, or a tag or a
-// time was wrong.
-func (o *Out[R]) failed() error {
-	if o.main.err != nil {
-		return o.main.err
-	}
-	return o.sides.err
-}

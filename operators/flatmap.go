@@ -15,35 +15,6 @@ func FlatMap[T, R any](s *Stream[T], name string, f func(v T, out *Out[R]) error
 	return output[R](s.top, op)
 }
 
-// Out takes what a function makes of one record. It is valid during that call
-// only.
-type Out[R any] struct {
-	main  *emitter[R]
-	sides sideOutputs
-}
-
-// Emit sends v to the main output, with the event time of the record being
-// worked on.
-func (o *Out[R]) Emit(v R) { o.main.emit(v, o.sides.time) }
-
-// Time is the event time of the record being worked on, in ms, or NoTime.
-func (o *Out[R]) Time() int64 { return o.sides.time }
-
-func (o *Out[R]) sideOutputs() *sideOutputs { return &o.sides }
-
-// mark passes a watermark to every output.
-func (o *Out[R]) mark(watermark int64) {
-	o.main.mark(watermark)
-	o.sides.mark(watermark)
-}
-
-func (o *Out[R]) flush() error {
-	if err := o.main.flush(); err != nil {
-		return err
-	}
-	return o.sides.flush()
-}
-
 // flatMapper runs a FlatMap.
 type flatMapper[T, R any] struct {
 	stateless

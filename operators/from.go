@@ -170,15 +170,3 @@ func (r *readerAdapter[T]) moveBad(side *plan.Batch) error {
 	clear(bad)
 	return nil
 }
-
-// String says where the record was and what is wrong with it.
-func (m Malformed) String() string {
-	place := fmt.Sprintf("%s@%d", m.Split, m.Offset)
-	if m.Line > 0 {
-		place = fmt.Sprintf("%s:%d", m.Split, m.Line)
-	}
-	if m.Field != "" {
-		place += ": field " + m.Field
-	}
-	return place + ": " + m.Reason
-}

@@ -23,6 +23,7 @@ import (
 //	append x, drop           the list state "seen"
 //	put k v, del k, wipe     the map state "hours"
 //	show                     emits all state of the key
+//	clock                    emits the watermark
 //	emit x, side x, at 7 x   main output, side output "alert", main with its own time
 //
 // and the script's lines are records, "wm 9", "tick 50" (processing time),
@@ -113,7 +114,6 @@ type script struct {
 	seen  ListState[string]
 	hours MapState[int64, string]
 	then  MapState[int64, int64]
-	opens int
 }
 
 var alert = NewTag[string]("alert")
@@ -144,6 +144,8 @@ func (f *script) ProcessElement(ctx *Context[string, string], v string) error {
 		ctx.Emit(args[1])
 	case "side":
 		alert.Emit(ctx, args[1])
+	case "clock":
+		ctx.Emit(showTime(ctx.CurrentWatermark()))
 	case "at":
 		ctx.EmitAt(args[2], number(args[1]))
 	default:

@@ -52,7 +52,6 @@ type rigSnapshot struct {
 	groups    map[string]map[messages.KeyGroup][]byte // by state
 	entries   int
 	watermark int64
-	restored  bool
 }
 
 // record is one record as it left an output.

@@ -2,6 +2,7 @@ package operators
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -79,4 +80,16 @@ type Malformed struct {
 	Field  string // "" when the record as a whole is at fault
 	Raw    []byte
 	Reason string
+}
+
+// String says where the record was and what is wrong with it.
+func (m Malformed) String() string {
+	place := fmt.Sprintf("%s@%d", m.Split, m.Offset)
+	if m.Line > 0 {
+		place = fmt.Sprintf("%s:%d", m.Split, m.Line)
+	}
+	if m.Field != "" {
+		place += ": field " + m.Field
+	}
+	return place + ": " + m.Reason
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/window"
 	"github.com/weirflow/weir/persistence"
 	"github.com/weirflow/weir/persistence/table"
@@ -31,7 +32,13 @@ type windowState[K comparable, Acc any] struct {
 	open     *window.Open[*table.Table[K, Acc]]
 	floors   []int64 // by key group less groups.From; nil once the clock has passed them all
 	highest  int64   // of floors
+
+	spare []*table.Table[K, Acc] // emptied, for windows to come; at most maxSpare
 }
+
+// maxSpare is how many tables of windows gone by are kept: each has about the
+// room that the next window needs.
+const maxSpare = 2
 
 func (s *windowState[K, Acc]) init() {
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, messages.NoWatermark)
@@ -47,6 +54,9 @@ func (s *windowState[K, Acc]) start(watermark int64, restored bool) {
 	}
 	for _, f := range s.floors {
 		watermark = min(watermark, f)
+	}
+	if mutant.On("forget-fired") {
+		watermark, s.floors, s.highest = messages.NoWatermark, nil, messages.NoWatermark
 	}
 	panes := s.open.Panes()
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, watermark)
@@ -81,7 +91,23 @@ func (s *windowState[K, Acc]) pane(w window.Window) *window.Pane[*table.Table[K,
 	if p := s.open.Find(w); p != nil {
 		return p
 	}
+	if n := len(s.spare); n > 0 {
+		t := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return s.open.Add(w, t)
+	}
 	return s.open.Add(w, newTable[K](s.values))
+}
+
+// clear drops the windows whose lateness is over.
+func (s *windowState[K, Acc]) clear() {
+	for _, p := range s.open.Clear() {
+		if len(s.spare) < maxSpare {
+			p.State.Recycle()
+			s.spare = append(s.spare, p.State)
+		}
+		p.State = nil // the kernel still holds the pane
+	}
 }
 
 func (s *windowState[K, Acc]) Schema() *messages.StateSchema { return s.schema }

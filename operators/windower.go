@@ -150,7 +150,7 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 		for _, p := range o.state.open.Due() {
 			o.fireWindow(p)
 		}
-		o.state.open.Clear()
+		o.state.clear()
 		o.last = nil
 	}
 	if o.state.floors != nil {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Log is a job's append-only log in the checkpoint store: slots 1, 2, 3 ...,
@@ -125,6 +126,9 @@ func (l *Log) nextAttempt() messages.Attempt {
 	newest := l.slots[len(l.slots)-1]
 	if newest.damage != nil || newest.number != l.last {
 		return messages.Attempt(l.last + 1)
+	}
+	if mutant.On("reuse-attempt") {
+		return attemptOf(newest.record)
 	}
 	return attemptOf(newest.record) + 1
 }

@@ -18,7 +18,10 @@
 // everything at each step.
 package watermark
 
-import "github.com/weirflow/weir/messages"
+import (
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
+)
 
 // Merge is the combined clock. Invariant: current never decreases.
 type Merge struct {
@@ -50,8 +53,9 @@ func (m *Merge) Add(watermark int64, idle bool) int {
 	return len(m.inputs) - 1
 }
 
-// Restore sets an input to what a snapshot or a hello says of it, and Current
-// to at least what it was. Call it for each input before the first Advance.
+// Restore sets an input to what a snapshot or a hello says of it. It leaves the
+// combined clock as it is: once every input is set, and before the first Advance,
+// RestoreCurrent and Raise bring that up.
 func (m *Merge) Restore(i int, watermark int64, idle bool) {
 	m.inputs[i] = input{watermark: watermark, idle: idle, lagging: !idle && watermark < m.current}
 	m.idle = m.allIdle()
@@ -124,6 +128,9 @@ func (m *Merge) raise() bool {
 		if in := &m.inputs[i]; !in.idle && !in.lagging {
 			least, any = min(least, in.watermark), true
 		}
+	}
+	if mutant.On("greatest-watermark") {
+		least = m.greatest()
 	}
 	return any && m.set(least)
 }

@@ -48,9 +48,10 @@ type checks struct {
 func newChecks(j *job) *checks {
 	c := &checks{w: j.w}
 	decided := newDecided()
+	j.checkLog.subtasks = j.subtasks
 	c.all = []checker{
 		decided,
-		&checkLog{subtasks: j.subtasks},
+		&j.checkLog,
 		&checkDurable{store: j.inner},
 		&checkCommits{decided: decided},
 		&checkSequence{seen: map[string]uint64{}, broken: map[*mailbox]error{}},

@@ -216,8 +216,8 @@ func (w *World) pass(l *life, label string) ends {
 	for i, a := range w.armed {
 		if a.label == label && w.labels[label] >= a.nth {
 			w.armed = append(w.armed[:i], w.armed[i+1:]...)
-			what := map[ends]string{endsActor: "crash", endsProcess: "kill"}[a.what]
-			w.logFault("%s in %s at step %s, number %d", what, l.name(), label, w.labels[label])
+			what := map[ends]string{endsActor: "crash in", endsProcess: "kill of"}[a.what]
+			w.logFault("%s %s at step %s, number %d", what, l.name(), label, w.labels[label])
 			if a.what == endsProcess {
 				a.after(l.node)
 			}

@@ -29,6 +29,7 @@ type job struct {
 	inner  persistence.CheckpointStore // what the store holds in truth
 	faulty persistence.CheckpointStore
 
+	checkLog   checkLog
 	plan       *plan.Plan // of a process that never runs
 	subtasks   []messages.SubtaskID
 	supervisor *supervisor
@@ -55,9 +56,9 @@ func newJob(s *Simulation, seed uint64, mode cluster.Mode, expect func(o *Outsid
 // coordinator's own patience with a deploy whose answer was lost, five minutes,
 // is the greatest of the times that may add up.
 const (
-	finishWithin = time.Hour
+	finishWithin = 30 * time.Minute
 	settleFor    = 30 * time.Second
-	mostSteps    = 3_000_000
+	mostSteps    = 1_000_000
 )
 
 // run gives what was wrong, or nil.

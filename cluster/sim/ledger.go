@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/weirflow/weir/messages"
 )
@@ -12,14 +11,14 @@ import (
 // process, takes a commit twice, and refuses writers of an older attempt than one
 // that has recovered.
 type ledger struct {
-	name   string
-	txns   []*transaction // all there ever were
-	fences []fence
-	log    []string       // what is committed, in order
-	count  map[string]int // of each record in log
-	want   map[string]int // what the oracle expects, how often
-	allow  map[string]int // what it allows besides
-	show   map[string]string
+	name  string
+	txns  []*transaction   // all there ever were
+	fence messages.Attempt // the newest that has recovered: older ones write no more
+	log   []string         // what is committed, in order
+	count map[string]int   // of each record in log
+	want  map[string]int   // what the oracle expects, how often
+	allow map[string]int   // what it allows besides
+	show  map[string]string
 }
 
 // transaction is one of a ledger.
@@ -45,13 +44,6 @@ func (s txnState) String() string {
 	return [...]string{"open", "prepared", "committed", "aborted"}[s]
 }
 
-// fence keeps the writers of a share of the subtasks out, those of attempts
-// before one.
-type fence struct {
-	attempt            messages.Attempt
-	index, parallelism int
-}
-
 func (t *things) ledger(name string) *ledger {
 	if l := t.ledgers[name]; l != nil {
 		return l
@@ -68,19 +60,12 @@ func (l *ledger) begin(a messages.Attempt, index int) *transaction {
 	return x
 }
 
-// fenced tells whether a writer is too old.
-func (l *ledger) fenced(a messages.Attempt, index int) bool {
-	return slices.ContainsFunc(l.fences, func(f fence) bool {
-		return f.attempt > a && index%f.parallelism == f.index
-	})
-}
-
-// lingering are the open and prepared transactions of a share of the subtasks,
-// of attempts before one.
-func (l *ledger) lingering(f fence) []*transaction {
+// lingering are the open and prepared transactions of attempts before a, those of
+// one share of them: whoever wrote them is no part of it.
+func (l *ledger) lingering(a messages.Attempt, share, shares int) []*transaction {
 	var old []*transaction
 	for _, x := range l.txns {
-		if (x.state == txnOpen || x.state == txnPrepared) && x.attempt < f.attempt && x.index%f.parallelism == f.index {
+		if (x.state == txnOpen || x.state == txnPrepared) && x.attempt < a && x.number%shares == share {
 			old = append(old, x)
 		}
 	}

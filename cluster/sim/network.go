@@ -245,10 +245,11 @@ func (k *link) loseSome() {
 }
 
 // onLost: the break is noticed. The next message, or one that is to be sent
-// again, makes a new connection.
+// again, makes a new connection, and may be sent before watchers are told.
 func (k *link) onLost() {
+	w := k.from.world
 	k.state = linkIdle
-	k.tellWatchers()
+	w.schedule(k.from, w.now+w.faults.Delay.draw(w.rand), "tell watchers of "+k.to, k.tellWatchers)
 	if len(k.waiting) > 0 {
 		k.becomeConnecting()
 	}

@@ -1,8 +1,6 @@
 package sim_test
 
 import (
-	"math/rand/v2"
-
 	"github.com/weirflow/weir/cluster/sim"
 	"github.com/weirflow/weir/operators"
 )
@@ -47,17 +45,4 @@ var regions = scenario{
 			}
 		}
 	},
-}
-
-// drawIDs gives numbers of which no two are equal.
-func drawIDs(rng *rand.Rand) [][]int64 {
-	splits := make([][]int64, 1+rng.IntN(3))
-	id := int64(0)
-	for i := range splits {
-		for range rng.IntN(150) {
-			id++
-			splits[i] = append(splits[i], id)
-		}
-	}
-	return splits
 }

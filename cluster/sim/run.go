@@ -68,28 +68,28 @@ func Run(t testing.TB, topology Topology, options ...Option) *Simulation {
 // RequireExactlyOnce demands that what is committed is what the oracle expects,
 // each record once, at any time and in every world. The oracle is a straight-line
 // program over Input that says what it expects by Expect and Allow.
-func (s *Simulation) RequireExactlyOnce(oracle func(o *Outside)) {
+func (s *Simulation) RequireExactlyOnce(oracle func(o *Outside)) *Tally {
 	s.t.Helper()
-	s.run(cluster.ExactlyOnce, oracle)
+	return s.run(cluster.ExactlyOnce, oracle)
 }
 
 // RequireAtLeastOnce runs the job in that mode and demands that what the oracle
 // expects is committed once or more.
-func (s *Simulation) RequireAtLeastOnce(oracle func(o *Outside)) {
+func (s *Simulation) RequireAtLeastOnce(oracle func(o *Outside)) *Tally {
 	s.t.Helper()
-	s.run(cluster.AtLeastOnce, oracle)
+	return s.run(cluster.AtLeastOnce, oracle)
 }
 
 // RequireAtMostOnce runs the job in that mode and demands that what is committed
 // is what the oracle expects, once or not at all.
-func (s *Simulation) RequireAtMostOnce(oracle func(o *Outside)) {
+func (s *Simulation) RequireAtMostOnce(oracle func(o *Outside)) *Tally {
 	s.t.Helper()
-	s.run(cluster.AtMostOnce, oracle)
+	return s.run(cluster.AtMostOnce, oracle)
 }
 
-func (s *Simulation) run(mode cluster.Mode, oracle func(o *Outside)) {
+func (s *Simulation) run(mode cluster.Mode, oracle func(o *Outside)) *Tally {
 	s.t.Helper()
-	var sum tally
+	sum := &Tally{Hashes: map[uint64]uint64{}}
 	eachSeed(s.t, s.seeds, func(seed uint64) error {
 		trace, closeTrace := s.trace()
 		defer closeTrace()
@@ -97,7 +97,8 @@ func (s *Simulation) run(mode cluster.Mode, oracle func(o *Outside)) {
 		defer sum.add(j)
 		return j.run()
 	})
-	s.t.Log(&sum)
+	s.t.Log(sum)
+	return sum
 }
 
 func (s *Simulation) trace() (io.Writer, func()) {

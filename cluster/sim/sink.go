@@ -92,10 +92,10 @@ func (w *writer[T]) act(call string, effect func() error) error {
 }
 
 func (w *writer[T]) errFenced() error {
-	return fmt.Errorf("sink %q: a newer attempt than %d has recovered subtask %d", w.ledger.name, w.c.Attempt, w.c.Index)
+	return fmt.Errorf("sink %q: attempt %d has recovered, which is newer than %d", w.ledger.name, w.ledger.fence, w.c.Attempt)
 }
 
-func (w *writer[T]) fenced() bool { return w.ledger.fenced(w.c.Attempt, w.c.Index) }
+func (w *writer[T]) fenced() bool { return w.c.Attempt < w.ledger.fence }
 
 // Recover ends what lingers of older attempts and keeps them out from now on.
 func (w *writer[T]) Recover(_ context.Context, r operators.Recovery) error {
@@ -105,9 +105,8 @@ func (w *writer[T]) Recover(_ context.Context, r operators.Recovery) error {
 		if w.fenced() {
 			return w.errFenced()
 		}
-		f := fence{attempt: r.Attempt, index: r.Index, parallelism: r.Parallelism}
-		w.ledger.fences = append(w.ledger.fences, f)
-		for _, x := range w.ledger.lingering(f) {
+		w.ledger.fence = r.Attempt
+		for _, x := range w.ledger.lingering(r.Attempt, r.Index, r.Parallelism) {
 			if !slices.ContainsFunc(r.Keep, func(h []byte) bool { return string(h) == string(x.handle()) }) {
 				w.o.abort(x)
 			}

@@ -299,7 +299,7 @@ func TestS95_Retention(t *testing.T) {
 		{false, Stopped, false, false},
 		{false, Finished, false, false},
 	} {
-		if got := (Retention{Keep: 3, OnCancel: c.onCancel}).DeleteAll(c.end, c.unsettled); got != c.want {
+		if got := (Retention{OnCancel: c.onCancel}).DeleteAll(c.end, c.unsettled); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
 	}

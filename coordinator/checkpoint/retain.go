@@ -11,9 +11,8 @@ const (
 	Failed              // it gave up, or another coordinator took over
 )
 
-// Retention says which checkpoints stay.
+// Retention says whether checkpoints stay when the job ends.
 type Retention struct {
-	Keep     int  // the newest so many while the job runs, at least 1
 	OnCancel bool // they stay when the job is canceled, too
 }
 

@@ -40,7 +40,9 @@ func main() {
 			log.Fatal(err)
 		}
 		defer f.Close()
-		pprof.StartCPUProfile(f)
+		if err := pprof.StartCPUProfile(f); err != nil {
+			log.Fatal(err)
+		}
 		defer pprof.StopCPUProfile()
 	}
 	if err := b.run(*only); err != nil {

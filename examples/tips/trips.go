@@ -17,7 +17,6 @@ import (
 const (
 	minuteMs = int64(time.Minute / time.Millisecond)
 	hourMs   = 60 * minuteMs
-	dayMs    = 24 * hourMs
 )
 
 // writeTrips writes trips in the order in which source yields them, numbered

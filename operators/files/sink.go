@@ -36,7 +36,7 @@ type SinkOption interface{ apply(*sinkConfig) }
 
 type sinkConfig struct {
 	format    Format
-	custom    any // encodeFunc[T], instead of format
+	custom    any // funcEncoder[T], instead of format
 	rollSize  *int64
 	rollEvery *time.Duration
 }

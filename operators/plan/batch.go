@@ -33,7 +33,7 @@ func (b *Batch) WithMark(watermark int64) *Batch {
 // their type: one call a batch, a typed loop inside. Implementations are
 // stateless values, made by operators.RowTypeOf.
 type RowType interface {
-	// Name of the Go type and its codec, e.g. "main.Trip:cbor".
+	// Name of the codec and the Go type, e.g. "cbor:main.Trip{At int64}".
 	Name() string
 	// New makes an empty batch with room for capacity records.
 	New(capacity int) *Batch

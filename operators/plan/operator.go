@@ -71,8 +71,8 @@ type RecordCursor interface {
 // Transactional is a sink Instance that takes part in the two-phase commit.
 // The runtime keeps the grammar
 //
-//	Recover Begin Process* Prepare Begin Process* Prepare ... with Commit or
-//	Abort of prepared handles in between, and Abort of the open one at the end
+//	Recover Begin Process* Prepare Begin Process* Prepare ... with Commit of
+//	prepared handles in between, and AbortOpen of the open one at the end
 //
 // and calls Process only between Begin and Prepare.
 type Transactional interface {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Pane is an open window and what is collected in it.
@@ -23,6 +24,7 @@ type Open[S any] struct {
 	panes     []*Pane[S]
 	fired     int
 	deadline  int64 // the least watermark that fires or clears a pane
+	cleared   []*Pane[S]
 }
 
 // NewOpen makes an empty set whose clock stands at watermark.
@@ -38,6 +40,9 @@ func (o *Open[S]) Panes() []*Pane[S] { return o.panes }
 
 // TooLate tells whether a window takes no record any more at a watermark.
 func (o *Open[S]) TooLate(w Window, watermark int64) bool {
+	if mutant.On("late-off-by-one") {
+		return w.ClearAt(o.lateness) < watermark
+	}
 	return w.ClearAt(o.lateness) <= watermark
 }
 
@@ -83,16 +88,18 @@ func (o *Open[S]) Due() []*Pane[S] {
 	return o.panes[from:o.fired]
 }
 
-// Clear closes the windows whose lateness is over and tells how many.
-func (o *Open[S]) Clear() int {
+// Clear closes the windows whose lateness is over and gives them, in order. The
+// slice is valid until the next Clear.
+func (o *Open[S]) Clear() []*Pane[S] {
 	n := 0
 	for n < o.fired && o.TooLate(o.panes[n].Window, o.watermark) {
 		n++
 	}
+	o.cleared = append(o.cleared[:0], o.panes[:n]...)
 	o.panes = slices.Delete(o.panes, 0, n)
 	o.fired -= n
 	o.deadline = o.nextDeadline()
-	return n
+	return o.cleared
 }
 
 func (o *Open[S]) search(w Window) (int, bool) {

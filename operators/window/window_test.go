@@ -68,7 +68,9 @@ func (e *scriptEnv) step(out *strings.Builder, verb string, at int64) {
 		for _, p := range e.open.Due() {
 			fmt.Fprintf(out, " fires %v(%d)", p.Window, p.State)
 		}
-		fmt.Fprintf(out, " clears %d", e.open.Clear())
+		for _, p := range e.open.Clear() {
+			fmt.Fprintf(out, " clears %v", p.Window)
+		}
 	} else {
 		out.WriteString(" nothing")
 	}
@@ -201,8 +203,8 @@ func advance(o *Open[struct{}], wm int64) (log []string) {
 	for _, p := range o.Due() {
 		log = append(log, "fire "+p.String())
 	}
-	if n := o.Clear(); n > 0 {
-		log = append(log, fmt.Sprint("clear ", n))
+	for _, p := range o.Clear() {
+		log = append(log, "clear "+p.String())
 	}
 	return log
 }
@@ -229,10 +231,11 @@ func (d *dumbOpen) advance(wm int64) (log []string) {
 			log = append(log, "fire "+w.String())
 		}
 	}
-	before := len(d.windows)
-	d.windows = slices.DeleteFunc(d.windows, d.tooLate)
-	if n := before - len(d.windows); n > 0 {
-		log = append(log, fmt.Sprint("clear ", n))
+	for _, w := range d.windows {
+		if d.tooLate(w) {
+			log = append(log, "clear "+w.String())
+		}
 	}
+	d.windows = slices.DeleteFunc(d.windows, d.tooLate)
 	return log
 }
