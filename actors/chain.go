@@ -261,7 +261,7 @@ func (c *chain) init() error {
 
 // open runs Open of every operator, the last first: a consumer is ready before
 // anything can be pushed to it.
-func (c *chain) open(ctx context.Context) error {
+func (c *chain) open() error {
 	for _, n := range slices.Backward(c.nodes) {
 		if n.inst == nil {
 			continue
@@ -269,10 +269,17 @@ func (c *chain) open(ctx context.Context) error {
 		if err := n.guard(n.inst.Open); err != nil {
 			return err
 		}
-		if n.sink != nil {
-			if err := n.sink.recover(ctx); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// recover brings every sink to its first transaction. It runs when all nodes
+// are deployed, for until then it is not certain that this checkpoint can be
+// restored everywhere, and nothing of it may be committed twice over.
+func (c *chain) recover(ctx context.Context) error {
+	for _, k := range c.sinks() {
+		if err := k.recover(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -41,7 +41,8 @@ type split struct {
 	clock    plan.SplitClock
 	reader   *reader
 	results  []*readDone // came in and wait for their turn
-	lastRead int64       // when records came last, processing time in ms
+	waiting  int64       // since when its reads wait for records, processing time in ms; 0: they do not
+	lagging  bool        // as restored
 	reading  bool        // a read is under way, or its result is
 	drained  bool        // the last read gave an error or the end
 	now      readDone    // scratch: of a read that does not wait
@@ -88,7 +89,7 @@ func (src *source) assign(states []*messages.SplitState) error {
 		if src.has(st.GetId()) {
 			continue
 		}
-		sp := &split{id: st.GetId(), position: st.GetPosition(), finished: st.GetFinished(), clock: src.spec.Source.NewClock(), lastRead: src.s.now()}
+		sp := &split{id: st.GetId(), position: st.GetPosition(), finished: st.GetFinished(), clock: src.spec.Source.NewClock(), lagging: st.GetLagging()}
 		if len(sp.position) == 0 {
 			sp.position = nil
 		}
@@ -120,8 +121,23 @@ func (src *source) has(id string) bool {
 	return false
 }
 
-// start begins to read, and sets the timers that the strategy asks for.
+// restoreClock sets the source's clock to what the snapshot said of it. What was
+// behind it and held it back does so again; what lagged lags again.
+func (src *source) restoreClock(current int64) {
+	src.clock.RestoreCurrent(current)
+	for _, sp := range src.splits {
+		src.clock.SetLagging(sp.input, sp.lagging)
+	}
+}
+
+// start begins to read, and sets the timers that the strategy asks for. With
+// another parallelism the clock may have been restored behind all its splits.
 func (src *source) start() error {
+	if src.clock.Raise() {
+		if err := src.pushMark(); err != nil {
+			return err
+		}
+	}
 	if src.spec.IdleAfter > 0 {
 		src.s.after(src.spec.IdleAfter, idleCheck{})
 	}
@@ -208,8 +224,12 @@ func (src *source) read(sp *split) {
 	r, id, position, full := sp.reader, sp.id, sp.position, src.s.o.BatchRecords
 	done := &readDone{split: sp, filled: r.take()}
 	sp.reading = true // until the result is here: the state says less, and earlier
+	if sp.waiting == 0 {
+		sp.waiting = src.s.now()
+	}
 	r.state.Store(readerBusy)
 	src.s.work("read "+id, func(ctx context.Context) any {
+		defer r.done()
 		if r.Reader == nil {
 			r.Reader, done.err = src.spec.Source.OpenSplit(ctx, id, position)
 		}
@@ -219,11 +239,16 @@ func (src *source) read(sp *split) {
 		if r.Reader != nil {
 			done.position = r.Position()
 		}
-		if !r.state.CompareAndSwap(readerBusy, readerIdle) && r.Reader != nil {
-			r.Close()
-		}
 		return done
 	})
+}
+
+// done ends a read, also one that panicked, and closes the reader if the mailbox
+// gave it up meanwhile.
+func (r *reader) done() {
+	if !r.state.CompareAndSwap(readerBusy, readerIdle) && r.Reader != nil {
+		r.Close()
+	}
 }
 
 // nextResult gives the split whose records come next, in turn: one whose read
@@ -295,7 +320,7 @@ func (src *source) consume(sp *split, done *readDone) error {
 }
 
 func (src *source) pushRead(sp *split, b *plan.Batch) error {
-	sp.lastRead = src.s.now()
+	sp.waiting = 0
 	if _, idle := src.clock.Input(sp.input); idle {
 		if err := src.setIdle(sp, false); err != nil {
 			return err
@@ -403,20 +428,17 @@ func (src *source) stop(drain bool) error {
 }
 
 // onIdleCheck makes splits idle that were silent for too long, and comes back
-// when the next one could be.
+// when the next one could be. Silent is a split whose read waits: one that was
+// not opened yet, or waits for its turn or for credit, is not.
 func (src *source) onIdleCheck() error {
-	if !src.s.ready() {
-		src.s.after(src.s.o.Linger, idleCheck{})
-		return nil
-	}
 	now, limit := src.s.now(), src.spec.IdleAfter.Milliseconds()
 	next := limit
 	for _, sp := range src.splits {
-		if _, idle := src.clock.Input(sp.input); idle || sp.finished {
+		if _, idle := src.clock.Input(sp.input); idle || sp.finished || !sp.reading || len(sp.results) > 0 {
 			continue
 		}
-		if silent := now - sp.lastRead; silent < limit || len(sp.results) > 0 {
-			next = min(next, max(limit-silent, 1))
+		if silent := now - sp.waiting; silent < limit {
+			next = min(next, limit-silent)
 		} else if err := src.setIdle(sp, true); err != nil {
 			return err
 		}
@@ -454,7 +476,7 @@ func (src *source) snapshot() ([]*messages.SplitState, error) {
 		}
 		w, idle := src.clock.Input(sp.input)
 		states = append(states, &messages.SplitState{
-			Id: sp.id, Position: sp.position, Generator: generator, Watermark: w, Idle: idle, Finished: sp.finished,
+			Id: sp.id, Position: sp.position, Generator: generator, Watermark: w, Idle: idle, Finished: sp.finished, Lagging: src.clock.Lagging(sp.input),
 		})
 	}
 	return states, nil

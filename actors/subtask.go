@@ -39,6 +39,7 @@ type subtask struct {
 	in        *inputs
 	out       *outputs
 	source    *source               // nil unless the head is one
+	started   bool                  // startSubtask came: sinks have begun
 	running   bool                  // startSubtask came and every input said hello
 	finished  bool                  // end of input was worked off
 	completed messages.CheckpointID // greatest that was told complete
@@ -183,9 +184,9 @@ func (s *subtask) begin() error {
 		if err := s.source.assign(s.splits); err != nil {
 			return head.fail(err)
 		}
-		s.source.clock.RestoreCurrent(s.head)
+		s.source.restoreClock(s.head)
 	}
-	if err := s.ops.open(s.ctx); err != nil {
+	if err := s.ops.open(); err != nil {
 		return err
 	}
 	s.o.Env.Step("subtask.opened")
@@ -237,10 +238,14 @@ func (s *subtask) sender(c *outChannel, edge *plan.Edge) func(*element) {
 // start lets records flow. A source says hello at once, others once all their
 // inputs did. It may be told again.
 func (s *subtask) start() error {
+	if s.started {
+		return nil
+	}
+	if err := s.ops.recover(s.ctx); err != nil {
+		return err
+	}
+	s.started = true
 	if s.source != nil {
-		if s.running {
-			return nil
-		}
 		s.running = true
 		s.sayHello()
 		return s.source.start()
@@ -332,7 +337,7 @@ func (s *subtask) ready() bool {
 
 // run works off what came in, as far as barriers and credit allow.
 func (s *subtask) run() error {
-	for s.in.waiting > 0 && s.ready() {
+	for s.started && s.in.waiting > 0 && s.ready() {
 		i, e := s.in.next()
 		if e == nil {
 			return nil
@@ -500,8 +505,12 @@ func (s *subtask) onAssign(m *messages.AssignSplits) error {
 	if s.source == nil {
 		return nil
 	}
+	was := s.source.clock.Idle()
 	if err := s.source.assign(m.GetAssignment().GetSplits()); err != nil {
 		return s.source.n.fail(err)
+	}
+	if now := s.source.clock.Idle(); now != was && s.running {
+		s.out.broadcast(element{kind: kindStatus, idle: now})
 	}
 	s.tell(&messages.SplitsAssigned{Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(), Seq: m.GetSeq()})
 	return s.source.pull()
@@ -574,11 +583,11 @@ func (s *subtask) end() {
 			s.o.Logger.Error("subtask did not end cleanly", "subtask", s.id.String(), "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	if s.source != nil {
-		s.source.close()
-	}
 	if s.ops != nil {
 		s.ops.close(s.o.Logger)
+	}
+	if s.source != nil {
+		s.source.close()
 	}
 }
 

@@ -42,6 +42,14 @@ func (w *hoarding) Write(_ context.Context, b *operators.Batch[int64]) error {
 func (w *hoarding) Flush(context.Context) error { return nil }
 func (w *hoarding) Close() error                { return nil }
 
+func (w *hoarding) Finish() error {
+	w.h.mu.Lock()
+	defer w.h.mu.Unlock()
+	w.h.out = append(w.h.out, w.kept...)
+	w.kept = nil
+	return nil
+}
+
 func (w *hoarding) SnapshotState() ([]byte, error) { return json.Marshal(w.kept) }
 func (w *hoarding) RestoreState(parts [][]byte) error {
 	for i, p := range parts {
@@ -80,5 +88,20 @@ func TestS25_BufferIsRestored(t *testing.T) {
 	}
 	if held := greatest + 1 - int64(len(h.out)); held >= 100*3 || len(h.out) == 0 {
 		t.Errorf("%d came out, up to %d: %d are missing, more than the sinks may hold", len(h.out), greatest, held)
+	}
+}
+
+// S25: at the end of input what was kept back goes out.
+func TestS25_BufferGoesOutAtTheEnd(t *testing.T) {
+	h := &hoarder{}
+	numbers := make([]int64, 1234)
+	top := operators.NewTopology("hoard").Parallelism(2)
+	in := operators.From(top, "numbers", operators.Slice(numbers...), operators.NoWatermarks[int64]())
+	in.Rebalance().To("out", h)
+	if _, err := cluster.Run(context.Background(), top, cluster.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.out) != len(numbers) {
+		t.Errorf("%d of %d came out", len(h.out), len(numbers))
 	}
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -65,7 +66,9 @@ type root struct {
 	events  *coordinator.Events
 	onDone  func(coordinator.Result)
 	onBegun func() // the children can be spoken to
+	onGone  func() // a child has ended: it answers no more
 	onEnded func() // everything below has ended
+	failure error  // why a child is being stopped
 }
 
 // CoordinatorID is the actor id of the coordinator of a job, and RootID that of
@@ -84,7 +87,9 @@ func (r *root) Receive(c actor.Context) {
 		}
 		r.onBegun()
 	case *actor.Terminated:
-		r.onDone(coordinator.Result{State: coordinator.Failed, Err: fmt.Errorf("actor %s has ended by itself", m.GetWho().GetId())})
+		r.onGone()
+		err := cmp.Or(r.failure, fmt.Errorf("actor %s has ended by itself", m.GetWho().GetId()))
+		r.onDone(coordinator.Result{State: coordinator.Failed, Err: err})
 	case *actor.Stopped:
 		r.onEnded()
 	}
@@ -106,8 +111,9 @@ func (r *root) spawn(c actor.Context) error {
 	return nil
 }
 
-// HandleFailure ends the job: neither child may restart in place.
+// HandleFailure ends the job, once the child has ended: neither may restart in
+// place, and one that is suspended would never answer.
 func (r *root) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	r.onDone(coordinator.Result{State: coordinator.Failed, Err: fmt.Errorf("actor %s failed: %v", child.GetId(), reason)})
+	r.failure = fmt.Errorf("actor %s failed: %v", child.GetId(), reason)
 	supervisor.StopChildren(child)
 }

@@ -50,6 +50,8 @@ type Job struct {
 	result  coordinator.Result
 	done    chan struct{} // closed once result is set
 	once    sync.Once     // guards result
+	gone    chan struct{} // closed when coordinator or worker has ended
+	absent  sync.Once     // guards gone
 	ended   chan struct{} // closed once every actor of the job has ended
 	cleanup sync.Once
 	last    Status // asked for before the actors end
@@ -85,12 +87,13 @@ func (d *Deployment) start(ctx context.Context) (*Job, error) {
 	}
 	j := &Job{
 		d: d, env: env.NewReal(system), own: d.Config.System == nil, events: &coordinator.Events{},
-		done: make(chan struct{}), ended: make(chan struct{}),
+		done: make(chan struct{}), gone: make(chan struct{}), ended: make(chan struct{}),
 	}
 	begun := make(chan struct{})
 	r := &root{
 		d: d, env: j.env, events: j.events,
-		onDone: j.onDone, onBegun: func() { close(begun) }, onEnded: func() { close(j.ended) },
+		onDone: j.onDone, onBegun: func() { close(begun) },
+		onGone: func() { j.absent.Do(func() { close(j.gone) }) }, onEnded: func() { close(j.ended) },
 	}
 	stop := func(any) actor.Directive { return actor.StopDirective }
 	props := actor.PropsFromProducer(func() actor.Actor { return r }, actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, stop)))
@@ -126,7 +129,9 @@ func (j *Job) onDone(r coordinator.Result) {
 // *FailedError with the first cause when it has FAILED; a
 // *FencedError when another process took it over; the cause of the
 // context given to Start when that ended; a *InDoubtError when
-// transactions could not be committed. It may be called again.
+// transactions could not be committed. It may be called again. It waits for
+// calls into sources, sinks and functions that are under way: a Read that does
+// not heed its context holds it up.
 func (j *Job) Wait() error {
 	<-j.done
 	j.cleanup.Do(j.end)
@@ -168,15 +173,12 @@ func (j *Job) Status() Status {
 
 // ask gets the status from the coordinator; ok is false when it has ended.
 func (j *Job) ask() (s Status, ok bool) {
-	if _, alive := j.env.System().ProcessRegistry.GetLocal(CoordinatorID(j.d.Config.Job)); !alive {
-		return Status{}, false
-	}
 	reply := make(chan Status, 1)
 	j.tell(coordinator.GetStatus{Reply: reply})
 	select {
 	case s := <-reply:
 		return s, true
-	case <-j.ended:
+	case <-j.gone:
 		return Status{}, false
 	}
 }
@@ -188,7 +190,7 @@ func (j *Job) TriggerCheckpoint(ctx context.Context) (messages.CheckpointID, err
 	select {
 	case r := <-reply:
 		return r.Checkpoint, r.Err
-	case <-j.ended:
+	case <-j.gone:
 		return 0, fmt.Errorf("job %q has ended", j.d.Config.Job)
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)

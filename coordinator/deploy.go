@@ -64,16 +64,13 @@ func (j *job) becomeClaiming(r *region) {
 	})
 }
 
-// claim runs off the mailbox. A coordinator that has claimed before may have
-// been replaced since; it must not take the job back. Retain asks that, as a
-// claim would not.
+// claim runs off the mailbox. One log serves all claims of a coordinator: should
+// it have been replaced since the last, the log says so instead of claiming.
 func (j *job) claim(ctx context.Context, got *claimed, reason string, nowMs int64) (err error) {
 	if got.log == nil {
 		if got.log, err = j.openLog(ctx); err != nil {
 			return err
 		}
-	} else if err := got.log.Retain(ctx, j.cfg.Checkpoints.Retained); isFenced(err) {
-		return err
 	}
 	if got.attempt, err = got.log.Claim(ctx, j.owner, reason, nowMs); err != nil {
 		return err

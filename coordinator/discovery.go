@@ -117,7 +117,7 @@ func (j *job) assignSplits(r *region) []*messages.SplitAssignment {
 	var all []*messages.SplitAssignment
 	for _, s := range r.sources {
 		restored, _ := restoredSplits(r.restored, s.Operator)
-		a, shares := assign(s.Parallelism, unite(restored, j.known[s.Operator]))
+		a, shares := assign(s.Parallelism, unite(restored, j.known[s.Operator]), homesOf(r.restored, s.Operator, s.Parallelism))
 		r.splits[s.Operator] = &a
 		for i, share := range shares {
 			all = append(all, &messages.SplitAssignment{Operator: string(s.Operator), Index: int32(i), Splits: share})

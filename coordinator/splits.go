@@ -15,21 +15,47 @@ type assignment struct {
 	count []int          // splits of each subtask
 }
 
-// assign spreads splits over the subtasks of an operator: sorted by id, round
-// robin. It is a function of the set of splits and the parallelism, finished
-// splits included, so a split does not wander because another one ended.
-func assign(parallelism int, splits []*messages.SplitState) (assignment, [][]*messages.SplitState) {
+// assign spreads splits over the subtasks of an operator. Those with a home stay
+// there: the subtask's clock was restored with them, and a split that wanders
+// would meet a clock that is ahead of it. The others go, sorted by id, to the
+// subtasks with the fewest, which is round robin when none has a home.
+func assign(parallelism int, splits []*messages.SplitState, homes map[string]int) (assignment, [][]*messages.SplitState) {
 	splits = slices.SortedFunc(slices.Values(splits), func(a, b *messages.SplitState) int {
 		return cmp.Compare(a.GetId(), b.GetId())
 	})
 	a := assignment{owner: make(map[string]int, len(splits)), count: make([]int, parallelism)}
+	for _, s := range splits {
+		if index, ok := homes[s.GetId()]; ok {
+			a.take(s.GetId(), index)
+		}
+	}
 	shares := make([][]*messages.SplitState, parallelism)
-	for i, s := range splits {
-		index := i % parallelism
-		a.take(s.GetId(), index)
+	for _, s := range splits {
+		index, placed := a.owner[s.GetId()]
+		if !placed {
+			index = slices.Index(a.count, slices.Min(a.count))
+			a.take(s.GetId(), index)
+		}
 		shares[index] = append(shares[index], s)
 	}
 	return a, shares
+}
+
+// homesOf says which subtask each split of an operator was in, if the operator
+// had as many then as now; otherwise no subtask is what it was.
+func homesOf(m *messages.Manifest, operator messages.OperatorID, parallelism int) map[string]int {
+	homes := map[string]int{}
+	for _, subtask := range m.GetSubtasks() {
+		for _, o := range subtask.GetOperators() {
+			if o.GetOperator() != string(operator) || int(o.GetParallelism()) != parallelism {
+				continue
+			}
+			for _, s := range o.GetSplits() {
+				homes[s.GetId()] = int(o.GetIndex())
+			}
+		}
+	}
+	return homes
 }
 
 func (a *assignment) take(id string, index int) {

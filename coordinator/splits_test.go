@@ -21,9 +21,9 @@ func TestAssign(t *testing.T) {
 		for _, id := range ids {
 			splits = append(splits, &messages.SplitState{Id: id, Finished: rapid.Bool().Draw(t, "finished")})
 		}
-		a, shares := assign(p, splits)
+		a, shares := assign(p, splits, nil)
 		shuffled := rapid.Permutation(splits).Draw(t, "shuffled")
-		if _, other := assign(p, shuffled); !slices.EqualFunc(shares, other, slices.Equal) {
+		if _, other := assign(p, shuffled, nil); !slices.EqualFunc(shares, other, slices.Equal) {
 			t.Fatalf("the order of the listing shows: %v and %v", shares, other)
 		}
 		if slices.Max(a.count)-slices.Min(a.count) > 1 {
@@ -57,5 +57,23 @@ func TestUnite(t *testing.T) {
 	}
 	if fresh := all[3]; fresh.GetPosition() != nil || fresh.GetWatermark() != messages.NoWatermark {
 		t.Errorf("a new split has %v", fresh)
+	}
+}
+
+// A split that was restored stays with its subtask; only others are spread, and
+// only when the parallelism is what it was.
+func TestRestoredSplitsStay(t *testing.T) {
+	m := &messages.Manifest{Subtasks: []*messages.SubtaskSnapshot{
+		{Operators: []*messages.OperatorSnapshot{{Operator: "src", Index: 0, Parallelism: 2, Splits: []*messages.SplitState{newSplit("c")}}}},
+		{Operators: []*messages.OperatorSnapshot{{Operator: "src", Index: 1, Parallelism: 2, Splits: []*messages.SplitState{newSplit("a"), newSplit("d")}}}},
+	}}
+	restored, _ := restoredSplits(m, "src")
+	all := unite(restored, map[string]bool{"b": true})
+	a, shares := assign(2, all, homesOf(m, "src", 2))
+	if a.owner["c"] != 0 || a.owner["a"] != 1 || a.owner["d"] != 1 || a.owner["b"] != 0 || len(shares[0]) != 2 || len(shares[1]) != 2 {
+		t.Errorf("owners %v, shares %v", a.owner, shares)
+	}
+	if homes := homesOf(m, "src", 3); len(homes) != 0 {
+		t.Errorf("homes at another parallelism: %v", homes)
 	}
 }

@@ -841,6 +841,7 @@ type SplitState struct {
 	Watermark     int64                  `protobuf:"varint,4,opt,name=watermark,proto3" json:"watermark,omitempty"` // ms
 	Idle          bool                   `protobuf:"varint,5,opt,name=idle,proto3" json:"idle,omitempty"`
 	Finished      bool                   `protobuf:"varint,6,opt,name=finished,proto3" json:"finished,omitempty"`
+	Lagging       bool                   `protobuf:"varint,7,opt,name=lagging,proto3" json:"lagging,omitempty"` // became active behind the source's clock, has not caught up
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -913,6 +914,13 @@ func (x *SplitState) GetIdle() bool {
 func (x *SplitState) GetFinished() bool {
 	if x != nil {
 		return x.Finished
+	}
+	return false
+}
+
+func (x *SplitState) GetLagging() bool {
+	if x != nil {
+		return x.Lagging
 	}
 	return false
 }
@@ -1041,7 +1049,7 @@ const file_checkpoint_proto_rawDesc = "" +
 	"\fChannelState\x12*\n" +
 	"\achannel\x18\x01 \x01(\v2\x10.weir.v1.ChannelR\achannel\x12\x1c\n" +
 	"\twatermark\x18\x02 \x01(\x03R\twatermark\x12\x12\n" +
-	"\x04idle\x18\x03 \x01(\bR\x04idle\"\xa4\x01\n" +
+	"\x04idle\x18\x03 \x01(\bR\x04idle\"\xbe\x01\n" +
 	"\n" +
 	"SplitState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -1049,7 +1057,8 @@ const file_checkpoint_proto_rawDesc = "" +
 	"\tgenerator\x18\x03 \x01(\fR\tgenerator\x12\x1c\n" +
 	"\twatermark\x18\x04 \x01(\x03R\twatermark\x12\x12\n" +
 	"\x04idle\x18\x05 \x01(\bR\x04idle\x12\x1a\n" +
-	"\bfinished\x18\x06 \x01(\bR\bfinished\"B\n" +
+	"\bfinished\x18\x06 \x01(\bR\bfinished\x12\x18\n" +
+	"\alagging\x18\a \x01(\bR\alagging\"B\n" +
 	"\bPrepared\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\x04R\n" +

@@ -12,6 +12,18 @@ type Checkpointed interface {
 	// index, and takes its share: every part must be taken by exactly one, for
 	// example by those whose index is the part's modulo SinkContext.Parallelism.
 	RestoreState(parts [][]byte) error
+	// Finish runs at the end of input, before the last barrier: what was kept
+	// back must go out by the Flush or Prepare that follows, for no later run
+	// restores it.
+	Finish() error
+}
+
+// Finish is plan.Instance's.
+func (s *sinkBase[T]) Finish() error {
+	if c, ok := s.writer.(Checkpointed); ok {
+		return named("writer.Finish", c.Finish())
+	}
+	return nil
 }
 
 // SnapshotState is plan.Checkpointed, for writers that can do it.

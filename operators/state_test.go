@@ -24,7 +24,7 @@ func TestS82_StateEqualsDumbTwin(t *testing.T) {
 			if twins[key] == nil {
 				twins[key] = &stateTwin{hours: map[int64]string{}}
 			}
-			k, v := rapid.Int64Range(-30, 30).Draw(t, "k"), rapid.StringMatching("[a-z]").Draw(t, "v")
+			k, v := rapid.Int64Range(-6, 6).Draw(t, "k"), rapid.StringMatching("[a-z]").Draw(t, "v")
 			step := rapid.SampledFrom([]string{"set", "clear", "append", "append", "drop", "put", "put", "put", "put", "del", "del", "wipe", "show", "restore"}).Draw(t, "step")
 			if step == "restore" {
 				r.rescale(rapid.IntRange(1, 4).Draw(t, "parallelism"))

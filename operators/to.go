@@ -108,8 +108,6 @@ func (s *sinkBase[T]) Process(_ int, b *plan.Batch) error {
 	return nil
 }
 
-func (s *sinkBase[T]) Finish() error { return nil }
-
 func (s *sinkBase[T]) Close() error {
 	if s.writer == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,6 +39,7 @@ type Log struct {
 	slots []slot // ascending; as read last, plus what was appended since
 	last  uint64 // greatest slot known to be taken; 0: none
 
+	owned     bool               // a claim of ours succeeded, at some time
 	claim     *messages.Claim    // ours and the newest; nil: none, or lost
 	lost      error              // why claim is nil, once it was not
 	pending   *messages.Manifest // its write to slot last+1 has an unknown outcome
@@ -72,7 +74,8 @@ func OpenLog(ctx context.Context, store CheckpointStore, job messages.JobID) (*L
 
 // Claim opens the next attempt, whose number it returns: from now on nobody
 // with an older claim can publish. nowMs is wall clock, for people. After an
-// error the log holds no claim, though its record may stand in the log.
+// error the log holds no claim, though its record may stand in the log. It fails
+// with a *FencedError when the log's claim was taken over by another owner.
 func (l *Log) Claim(ctx context.Context, owner Owner, reason string, nowMs int64) (messages.Attempt, error) {
 	c := &messages.Claim{Owner: owner.Name, Nonce: owner.Nonce, Reason: reason, TimeMs: nowMs}
 	if err := l.take(ctx, c); err != nil {
@@ -93,12 +96,33 @@ func (l *Log) take(ctx context.Context, c *messages.Claim) error {
 		if err := l.refresh(ctx); err != nil {
 			return err
 		}
+		if l.lost = l.takenOver(c.Nonce); l.lost != nil {
+			return l.lost
+		}
 		err := l.appendClaim(ctx, c)
 		if taken := (*takenError)(nil); !errors.As(err, &taken) {
 			return err
 		}
 	}
 	return fmt.Errorf("slot %d of job %q is taken whenever it is tried, but %s does not list it or others are always quicker", l.last+1, l.job, l.store)
+}
+
+// takenOver gives a *FencedError when we owned the job and the newest claim is
+// another's: whoever was replaced must not take the job back, for it may still
+// run what its successor has already restored. The first claim of an opened log
+// passes any other; that is how a job is taken over.
+func (l *Log) takenOver(nonce uint64) error {
+	if !l.owned {
+		return nil
+	}
+	for _, s := range slices.Backward(l.slots) {
+		if c := s.record.GetClaim(); c != nil && c.Nonce != nonce {
+			return &FencedError{Job: l.job, By: c.Owner, Attempt: messages.Attempt(c.Attempt), Since: c.TimeMs}
+		} else if c != nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // appendClaim makes c the log's claim if its slot is the last one.
@@ -112,7 +136,7 @@ func (l *Log) appendClaim(ctx context.Context, c *messages.Claim) error {
 	if err := l.append(ctx, r, data, true); err != nil {
 		return err
 	}
-	l.claim, l.pending, l.published = c, nil, false
+	l.claim, l.owned, l.pending, l.published = c, true, nil, false
 	return nil
 }
 

@@ -71,6 +71,13 @@ func (m *Merge) RestoreCurrent(watermark int64) {
 	}
 }
 
+// Lagging tells whether input i became active behind the clock and has not
+// caught up; SetLagging restores that.
+func (m *Merge) Lagging(i int) bool { return m.inputs[i].lagging }
+
+// SetLagging says of an input what a snapshot said of it.
+func (m *Merge) SetLagging(i int, lagging bool) { m.inputs[i].lagging = lagging }
+
 // Advance sets input i to watermark, and tells whether the combined clock grew.
 // A watermark that does not grow is ignored.
 func (m *Merge) Advance(i int, watermark int64) (grew bool) {

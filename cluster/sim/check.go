@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/weirflow/weir/cluster"
 	"github.com/weirflow/weir/messages"
 )
@@ -41,12 +43,13 @@ func (unconcerned) atEnd() error                             { return nil }
 // checks are all checkers of a job. They are never switched off under faults;
 // the mode of a job decides which ones apply to it.
 type checks struct {
-	w   *World
-	all []checker
+	w     *World
+	all   []checker
+	slots map[string]*messages.LogRecord // all that were ever taken
 }
 
 func newChecks(j *job) *checks {
-	c := &checks{w: j.w}
+	c := &checks{w: j.w, slots: map[string]*messages.LogRecord{}}
 	decided := newDecided()
 	j.checkLog.subtasks = j.subtasks
 	c.all = []checker{
@@ -75,7 +78,13 @@ func (c *checks) each(ask func(checker) error) {
 	}
 }
 
+// onSlot shows a record once: a writer that does not know whether its record came
+// in may put it again, even after it was seen by others and deleted as too old.
 func (c *checks) onSlot(key string, r *messages.LogRecord) {
+	if before := c.slots[key]; before != nil && proto.Equal(before, r) {
+		return
+	}
+	c.slots[key] = r
 	c.each(func(k checker) error { return k.onSlot(key, r) })
 }
 

@@ -320,7 +320,12 @@ func (w *World) partitionSomewhere() {
 	w.Partition(d, side...)
 }
 
+// breakSomewhere cuts a connection: half of the time with something under way.
 func (w *World) breakSomewhere() {
+	if w.rand.IntN(2) == 0 {
+		w.breakAfter = append(w.breakAfter, 1+w.rand.IntN(32))
+		return
+	}
 	var up []*link
 	for _, n := range w.nodes {
 		for _, k := range n.life.links {
@@ -334,6 +339,22 @@ func (w *World) breakSomewhere() {
 		w.logFault("break of %s -> %s", k.from.name(), k.to)
 		k.breakDown(w.faults.Detect.draw(w.rand))
 	}
+}
+
+// countSend counts down to the breaks that wait for something to be under way.
+func (w *World) countSend(k *link) {
+	kept := w.breakAfter[:0]
+	for _, n := range w.breakAfter {
+		if n > 1 {
+			kept = append(kept, n-1)
+			continue
+		}
+		w.schedule(k.from, w.now+time.Duration(w.rand.Int64N(int64(k.lastAt-w.now)+1)), "fault: break", func() {
+			w.logFault("break of %s -> %s", k.from.name(), k.to)
+			k.breakDown(w.faults.Detect.draw(w.rand))
+		})
+	}
+	w.breakAfter = kept
 }
 
 // anyNode is a live node, nil if there is none.

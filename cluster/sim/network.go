@@ -137,6 +137,9 @@ func (k *link) transmit(p *packet) {
 	k.lastAt = max(k.lastAt, k.stallUntil, w.now+w.faults.Delay.draw(w.rand))
 	k.underWay = append(k.underWay, p)
 	p.arrival = w.schedule(k.peer, k.lastAt, "arrival", func() { k.arrive(p) })
+	if len(w.breakAfter) > 0 {
+		w.countSend(k)
+	}
 }
 
 func (k *link) arrive(p *packet) {

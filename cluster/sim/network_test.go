@@ -84,7 +84,7 @@ func TestBreaksLoseReorderAndDuplicate(t *testing.T) {
 				c := newCounting(seed, sim.Faults{
 					Breaks: 3, Within: 15 * time.Millisecond, Duplicate: duplicate,
 					Delay: sim.Range{Min: 100 * time.Microsecond, Max: 20 * time.Millisecond}, Detect: sim.Range{Max: 5 * time.Millisecond},
-				}, 100*time.Microsecond, 300)
+				}, 100*time.Microsecond, 1000)
 				defer c.w.Close()
 				if err := c.w.RunFor(30 * time.Second); err != nil {
 					return err
@@ -92,7 +92,7 @@ func TestBreaksLoseReorderAndDuplicate(t *testing.T) {
 				once := slices.Clone(c.got)
 				slices.Sort(once)
 				once = slices.Compact(once)
-				if len(once) < 300 {
+				if len(once) < 1000 {
 					lossy++
 				}
 				if !slices.IsSorted(c.got) {
@@ -101,7 +101,7 @@ func TestBreaksLoseReorderAndDuplicate(t *testing.T) {
 				if len(once) < len(c.got) {
 					doubled++
 				}
-				if !slices.Contains(c.got, 300) {
+				if !slices.Contains(c.got, 1000) {
 					return errors.New("after the last break messages are still lost")
 				}
 				return nil

@@ -148,12 +148,13 @@ var splits = scenario{
 		top := operators.NewTopology("splits")
 		in := operators.From(top, "readings", sim.Source(o, "readings", drawOrdered), operators.
 			Monotonous(func(r reading) int64 { return r.At }).Granularity(ms(50)))
+		in.Parallelism(o.Draw("readings", 1, 4))
+		all := in.Filter("all", func(reading) bool { return true }).Parallelism(o.Draw("readings", 1, 4)).Unchained()
 		late := operators.NewTag[reading]("late")
-		sum := operators.Aggregate(operators.KeyBy(in, func(r reading) int64 { return r.Key }).
+		sum := operators.Aggregate(operators.KeyBy(all, func(r reading) int64 { return r.Key }).
 			Window(operators.Tumbling(ms(500))).SideOutputLate(late), "sum", sumReadings{})
 		sink := sum.To("out", sim.Sink[operators.WindowResult[int64, total]](o, "out"))
 		operators.SideOutput(sum, late).To("late", sim.Sink[reading](o, "late"))
-		in.Parallelism(o.Draw("readings", 1, 4))
 		sum.Parallelism(o.Draw("sum", 1, 4))
 		sink.Parallelism(o.Draw("out", 1, 4))
 		return top

@@ -60,6 +60,7 @@ type World struct {
 	labels     map[string]int // how often each label was passed
 	labelOrder []string       // in the order they were first passed
 	armed      []armedKill
+	breakAfter []int // breaks that wait for so many messages to be sent
 	trace      trace
 	faultLog   []string
 	lastPanic  string
