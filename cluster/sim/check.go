@@ -57,7 +57,7 @@ func newChecks(j *job) *checks {
 		&j.checkLog,
 		&checkDurable{store: j.inner},
 		&checkCommits{decided: decided},
-		&checkSequence{seen: map[string]uint64{}, broken: map[*mailbox]error{}},
+		&checkSequence{seen: map[string]uint64{}, broken: map[*mailbox]error{}, ended: map[*mailbox]bool{}},
 		&checkOutput{mode: j.mode, ledgers: j.things},
 		&checkLeftover{things: j.things},
 	}

@@ -16,9 +16,17 @@ type checkSequence struct {
 	unconcerned
 	seen   map[string]uint64  // by process, actor and channel: the last one
 	broken map[*mailbox]error // subtasks that have met a gap
+	ended  map[*mailbox]bool
 }
 
 func (c *checkSequence) onMessage(m *mailbox, message any) error {
+	if _, stopped := message.(*actor.Stop); stopped {
+		delete(c.broken, m)
+		c.ended[m] = true
+	}
+	if c.ended[m] {
+		return nil // what is still in the mailbox of an ended actor reaches nobody
+	}
 	if len(c.broken) > 0 && c.broken[m] != nil && !isSystem(message) {
 		return fmt.Errorf("%s/%s goes on after %w", m.life.name(), m.id, c.broken[m])
 	}
