@@ -5,7 +5,6 @@ import (
 
 	"github.com/weirflow/weir/actors/credit"
 	"github.com/weirflow/weir/messages"
-	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -222,9 +221,7 @@ func (o *outputs) dropSides() {
 // broadcast puts one element on every channel, behind all that was pushed.
 func (o *outputs) broadcast(e element) {
 	for _, x := range o.edges {
-		if !mutant.On("barrier-overtakes") || e.kind != kindBarrier {
-			x.flush()
-		}
+		x.flush()
 		for _, c := range x.channels {
 			if c != nil {
 				copied := e

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -70,7 +71,8 @@ func (w *outsideWriter) Recover(_ context.Context, r operators.Recovery) error {
 	w.note("recover")
 	for _, h := range slices.Sorted(maps.Keys(w.o.prepared)) {
 		keep := slices.ContainsFunc(r.Keep, func(k []byte) bool { return string(k) == h })
-		if !keep && !w.o.committed[h] && w.c.Index == 0 {
+		own := strings.Contains(h, fmt.Sprintf(`"attempt %d `, r.Attempt)) // of this attempt: another subtask is quicker
+		if !keep && !own && !w.o.committed[h] && w.c.Index == 0 {
 			delete(w.o.prepared, h) // aborted
 		}
 	}

@@ -85,12 +85,11 @@ func (m *Merge) Advance(i int, watermark int64) (grew bool) {
 	if watermark <= in.watermark {
 		return false
 	}
-	held := in.watermark <= m.current // it may have been the one that held back
 	in.watermark = watermark
 	if in.lagging && watermark >= m.current {
 		in.lagging = false
 	}
-	return held && m.raise()
+	return m.raise()
 }
 
 // SetIdle makes input i idle or active, and tells whether the combined clock grew.
