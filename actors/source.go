@@ -106,7 +106,7 @@ func (src *source) assign(states []*messages.SplitState) error {
 
 // watermarkOf gives a split's clock; one that was never read has none.
 func watermarkOf(st *messages.SplitState) int64 {
-	if len(st.GetPosition()) == 0 && !st.GetFinished() {
+	if len(st.GetPosition()) == 0 && !st.GetFinished() || mutant.On("forget-watermark") {
 		return messages.NoWatermark
 	}
 	return st.GetWatermark()

