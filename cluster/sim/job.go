@@ -42,6 +42,11 @@ func newJob(s *Simulation, seed uint64, mode cluster.Mode, expect func(o *Outsid
 	p := drawParams(rand.New(rand.NewPCG(seed, 0x5eed)), mode, s.faults)
 	j := &job{sim: s, mode: mode, params: p, expect: expect}
 	j.w = New(Config{Seed: seed, Faults: p.faults, Trace: trace})
+	if p.slow {
+		usual := j.w.faults.Work
+		j.w.faults.Work.Max = 300 * time.Millisecond
+		j.w.schedule(nil, j.w.faults.Within, "the store is quick again", func() { j.w.faults.Work = usual })
+	}
 	j.things = &things{w: j.w, params: p, inputs: map[string]any{}, ledgers: map[string]*ledger{}, chance: j.w.Rand("chance")}
 	j.oracle = &Outside{things: j.things}
 	inner := memory.Store(storeBytes)
@@ -139,8 +144,8 @@ func (j *job) explained(err error) error {
 	var f *Failure
 	if errors.As(err, &f) {
 		c := j.params.config
-		f.Setting = fmt.Sprintf("mode %d, %d nodes, input lasts %v (hasty %v), batches of %d, linger %v, %d credits, checkpoints %+v, restart %v, faults within %v",
-			j.mode, j.params.nodes, j.params.lasts, j.params.hasty, c.BatchRecords, c.Linger, c.Credits, c.Checkpoint, c.Restart, j.params.faults.Within)
+		f.Setting = fmt.Sprintf("mode %d, %d nodes, input lasts %v (hasty %v, slow store %v), batches of %d, linger %v, %d credits, checkpoints %+v, restart %v, faults within %v",
+			j.mode, j.params.nodes, j.params.lasts, j.params.hasty, j.params.slow, c.BatchRecords, c.Linger, c.Credits, c.Checkpoint, c.Restart, j.params.faults.Within)
 	}
 	return err
 }

@@ -37,6 +37,8 @@ var planted = []struct{ name, what string }{
 	{"commit-only-newest", "completion n does not commit what earlier checkpoints prepared"},
 	{"write-while-paused", "records go to a transaction that could not be prepared"},
 	{"connection-unwatched", "nobody notices what a broken connection lost"},
+	{"no-copy-on-write", "what is written after a barrier shows in its snapshot"},
+	{"forget-kept", "what a sink keeps back is not in the checkpoint"},
 	{"lose-idle-end", "inputs that are idle to their end never reach the maximum watermark"},
 }
 

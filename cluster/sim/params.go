@@ -14,11 +14,12 @@ type params struct {
 	config cluster.Config
 	lasts  time.Duration // about how long the sources take to read everything
 	hasty  bool          // sources never wait
+	slow   bool          // the store is slow while faults happen, so that checkpoints time out
 }
 
 // drawParams draws them. given are the faults that were asked for, nil for any.
 func drawParams(rng *rand.Rand, mode cluster.Mode, given *Faults) params {
-	p := params{nodes: 1 + rng.IntN(3), lasts: oneOf(rng, 200*time.Millisecond, 2*time.Second, 8*time.Second)}
+	p := params{nodes: oneOf(rng, 1, 2, 2, 3, 3), lasts: oneOf(rng, 200*time.Millisecond, 2*time.Second, 8*time.Second)}
 	if p.hasty = rng.IntN(8) == 0; p.hasty {
 		p.lasts = 30 * time.Millisecond
 	}
@@ -36,6 +37,7 @@ func drawParams(rng *rand.Rand, mode cluster.Mode, given *Faults) params {
 	} else {
 		p.faults = drawFaults(rng)
 	}
+	p.slow = p.faults.Work == (Range{}) && given == nil && rng.IntN(4) == 0
 	if p.faults.Within == 0 {
 		p.faults.Within = p.lasts + p.lasts/4
 	}

@@ -58,7 +58,8 @@ func (s *SinkOf[T]) Open(ctx context.Context, c operators.SinkContext) (operator
 
 // OpenTransactional implements operators.TransactionalSink.
 func (s *SinkOf[T]) OpenTransactional(_ context.Context, c operators.SinkContext) (operators.TransactionalWriter[T], error) {
-	return &writer[T]{SinkOf: s, c: c}, nil
+	keeps := s.o.Draw("kept by "+s.ledger.name, 0, 1) * s.o.Draw("most kept by "+s.ledger.name, 0, 20)
+	return &writer[T]{SinkOf: s, c: c, kept: kept{most: keeps}}, nil
 }
 
 // writer is one subtask's. It begins a transaction outside with the first record
@@ -68,7 +69,10 @@ type writer[T any] struct {
 	c     operators.SinkContext
 	state writerState
 	txn   *transaction // nil: none outside
+	kept  kept
 }
+
+var _ operators.Checkpointed = (*writer[int])(nil)
 
 // writerState holds the runtime to the order of calls that TransactionalWriter
 // promises.
@@ -127,21 +131,53 @@ func (w *writer[T]) Write(_ context.Context, b *operators.Batch[T]) error {
 		return err
 	}
 	return w.act("write", func() error {
-		if w.fenced() {
-			return w.errFenced()
-		}
-		if w.txn == nil {
-			w.txn = w.ledger.begin(w.c.Attempt, w.c.Index)
-		}
+		var out []string
 		for _, v := range b.Values {
 			record, err := w.encode(v)
 			if err != nil {
 				return err
 			}
-			w.txn.records = append(w.txn.records, record)
+			if old, ok := w.kept.keep(record); ok {
+				out = append(out, old)
+			}
 		}
-		return nil
+		return w.append(out)
 	})
+}
+
+// append begins a transaction outside if need be.
+func (w *writer[T]) append(records []string) error {
+	if w.fenced() {
+		return w.errFenced()
+	}
+	if w.txn == nil && len(records) > 0 {
+		w.txn = w.ledger.begin(w.c.Attempt, w.c.Index)
+	}
+	if len(records) > 0 {
+		w.txn.records = append(w.txn.records, records...)
+	}
+	return nil
+}
+
+// Finish lets out what was kept back.
+func (w *writer[T]) Finish() error {
+	w.must(w.state == writerOpen, "Finish")
+	return w.act("finish", func() error { return w.append(w.kept.takeAll()) })
+}
+
+func (w *writer[T]) SnapshotState() ([]byte, error) { return w.kept.encode(), nil }
+
+// RestoreState takes the parts of the subtasks whose share falls to this one.
+func (w *writer[T]) RestoreState(parts [][]byte) error {
+	w.must(w.state == writerNew, "RestoreState")
+	for i, p := range parts {
+		if i%w.c.Parallelism == w.c.Index {
+			if err := w.kept.decode(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Flush is never called: Prepare is.

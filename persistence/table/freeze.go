@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Copy-on-write. Freeze hands out the directory and begins a new epoch. Before
@@ -54,6 +55,9 @@ func (f *Frozen[K, V]) Release() {
 // since the epoch.
 func (t *Table[K, V]) visible(since uint64) bool {
 	t.forgetReleased()
+	if mutant.On("no-copy-on-write") {
+		return false
+	}
 	return len(t.live) > 0 && t.live[len(t.live)-1].epoch >= since
 }
 
