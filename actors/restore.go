@@ -28,7 +28,7 @@ func (s *subtask) restoreNode(n *node) error {
 	if len(snaps) == 0 {
 		return nil // an operator that is new in the topology
 	}
-	n.clock, n.finished = clockOf(snaps, n)
+	n.clock, n.finished = clockOf(snaps, n, unmoved(s.restore, s.o.Plan, n.op))
 	if mutant.On("forget-watermark") {
 		n.clock = messages.NoWatermark
 	}
@@ -66,11 +66,31 @@ func snapshotsOf(m *messages.Manifest, name messages.OperatorID) []*messages.Ope
 	return snaps
 }
 
+// unmoved tells whether the subtasks of an operator get what those got that
+// took m: neither it nor anything before it has another parallelism or another
+// input. Only then is subtask i what subtask i was.
+func unmoved(m *messages.Manifest, p *plan.Plan, op *plan.Operator) bool {
+	if m.GetFingerprint() != p.Fingerprint() {
+		return false
+	}
+	was := map[messages.OperatorID]int{}
+	for _, meta := range m.GetOperators() {
+		was[messages.OperatorID(meta.GetName())] = int(meta.GetParallelism())
+	}
+	return asWideAs(was, op)
+}
+
+// asWideAs: op and all that it gets records from have the parallelism they had.
+func asWideAs(was map[messages.OperatorID]int, op *plan.Operator) bool {
+	moved := func(e *plan.Edge) bool { return !asWideAs(was, e.From) }
+	return was[op.Name] == op.Parallelism && !slices.ContainsFunc(op.Inputs, moved)
+}
+
 // clockOf gives an operator's event-time clock and whether its input had
-// ended. With another parallelism no subtask is what it was: the least clock is
-// the one that makes no record late that was on time.
-func clockOf(snaps []*messages.OperatorSnapshot, n *node) (watermark int64, finished bool) {
-	if len(snaps) == n.rt.Parallelism {
+// ended. Where subtasks are not what they were, the least clock is the one that
+// makes no record late that was on time, and only an end that all had seen is one.
+func clockOf(snaps []*messages.OperatorSnapshot, n *node, unmoved bool) (watermark int64, finished bool) {
+	if unmoved && len(snaps) == n.rt.Parallelism {
 		own := snaps[n.rt.Index]
 		return own.GetWatermark(), own.GetFinished()
 	}

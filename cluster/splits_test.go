@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -20,19 +21,38 @@ type feed struct {
 	mu     sync.Mutex
 	splits map[string][]int64
 	more   chan struct{} // closed and replaced when something was added
+	ended  map[string]bool
+
+	bounded bool // it has the splits that it begins with, until they end
 }
 
-func newFeed() *feed { return &feed{splits: map[string][]int64{}, more: make(chan struct{})} }
+func newFeed() *feed {
+	return &feed{splits: map[string][]int64{}, more: make(chan struct{}), ended: map[string]bool{}}
+}
 
 func (f *feed) add(split string, times ...int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.splits[split] = append(f.splits[split], times...)
+	f.changed()
+}
+
+func (f *feed) end(split string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended[split] = true
+	f.changed()
+}
+
+func (f *feed) changed() {
 	close(f.more)
 	f.more = make(chan struct{})
 }
 
 func (f *feed) Info() operators.SourceInfo {
+	if f.bounded {
+		return operators.SourceInfo{Replayable: true, Bounded: true}
+	}
 	return operators.SourceInfo{Replayable: true, DiscoverEvery: time.Millisecond}
 }
 
@@ -64,7 +84,7 @@ type feedReader struct {
 func (r *feedReader) Read(ctx context.Context, b *operators.Batch[int64], most int) error {
 	for {
 		r.f.mu.Lock()
-		ready, more := r.f.splits[r.split][r.next:], r.f.more
+		ready, more, ended := r.f.splits[r.split][r.next:], r.f.more, r.f.ended[r.split]
 		r.f.mu.Unlock()
 		if len(ready) > 0 {
 			for _, at := range ready[:min(most, len(ready))] {
@@ -72,6 +92,9 @@ func (r *feedReader) Read(ctx context.Context, b *operators.Batch[int64], most i
 				r.next++
 			}
 			return nil
+		}
+		if ended {
+			return io.EOF
 		}
 		select {
 		case <-more:

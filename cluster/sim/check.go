@@ -51,7 +51,6 @@ type checks struct {
 func newChecks(j *job) *checks {
 	c := &checks{w: j.w, slots: map[string]*messages.LogRecord{}}
 	decided := newDecided()
-	j.checkLog.subtasks = j.subtasks
 	c.all = []checker{
 		decided,
 		&j.checkLog,

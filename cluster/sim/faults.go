@@ -52,6 +52,9 @@ type Faults struct {
 
 	// Elections begin a second coordinator although the first one lives.
 	Elections int
+	// Redeploys stop the job without drain, or just kill all nodes, and let it go
+	// on with what Outside.Parallelism then gives.
+	Redeploys int
 	// Panics are errors and panics of user functions: in sources, in sinks, and
 	// wherever a function calls Outside.MayFail.
 	Panics int
@@ -99,7 +102,7 @@ func (f Faults) Validate() error {
 		n    int
 	}{
 		{"Kills", f.Kills}, {"Crashes", f.Crashes}, {"Breaks", f.Breaks}, {"Partitions", f.Partitions}, {"Pauses", f.Pauses},
-		{"Elections", f.Elections}, {"Panics", f.Panics},
+		{"Elections", f.Elections}, {"Panics", f.Panics}, {"Redeploys", f.Redeploys},
 	} {
 		if count.n < 0 {
 			return fmt.Errorf("sim.Faults.%s is %d; a count is 0 or more", count.name, count.n)

@@ -30,8 +30,7 @@ type job struct {
 	faulty persistence.CheckpointStore
 
 	checkLog   checkLog
-	plan       *plan.Plan // of a process that never runs
-	subtasks   []messages.SubtaskID
+	plan       *plan.Plan // of the newest deployment
 	supervisor *supervisor
 }
 
@@ -89,13 +88,8 @@ func (j *job) run() error {
 // prepare asks the topology for its sources and sinks, and the oracle for what it
 // expects of them.
 func (j *job) prepare() error {
-	d, err := j.deployment(nil)
-	if err != nil {
+	if err := j.onDeploy(0); err != nil {
 		return err
-	}
-	j.plan = d.Plan
-	for r := range d.Plan.Regions {
-		j.subtasks = append(j.subtasks, d.Plan.Subtasks(r)...)
 	}
 	j.expect(j.oracle)
 	j.things.checks = newChecks(j)
@@ -103,11 +97,25 @@ func (j *job) prepare() error {
 	return nil
 }
 
+// onDeploy asks the topology which subtasks a deployment has.
+func (j *job) onDeploy(number int) error {
+	j.oracle.deploy = number
+	d, err := j.deployment(nil)
+	if err != nil {
+		return err
+	}
+	j.plan, j.checkLog.subtasks = d.Plan, nil
+	for r := range d.Plan.Regions {
+		j.checkLog.subtasks = append(j.checkLog.subtasks, d.Plan.Subtasks(r)...)
+	}
+	return nil
+}
+
 // deployment builds the topology for a process; nil is the oracle.
 func (j *job) deployment(e env.Env) (*cluster.Deployment, error) {
 	o, config := j.oracle, j.params.config
 	if e != nil {
-		o = &Outside{things: j.things, env: e.(*nodeEnv)}
+		o = &Outside{things: j.things, env: e.(*nodeEnv), deploy: j.supervisor.deploy}
 		config.Store = &processStore{CheckpointStore: j.faulty, env: o.env}
 		config.Logger = j.logger(o.env)
 	}

@@ -18,9 +18,9 @@ func passing(o *sim.Outside, source operators.Source[int64]) *operators.Topology
 			return &passer{o: o, count: operators.NewValueState[int64](s, "count")}
 		})
 	ids := count.To("out", sim.Sink[int64](o, "out"))
-	in.Parallelism(o.Draw("ids", 1, 3))
-	count.Parallelism(o.Draw("count", 1, 3))
-	ids.Parallelism(o.Draw("out", 1, 3))
+	in.Parallelism(o.Parallelism("ids", 3))
+	count.Parallelism(o.Parallelism("count", 3))
+	ids.Parallelism(o.Parallelism("out", 3))
 	return top
 }
 

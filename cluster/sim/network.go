@@ -247,12 +247,16 @@ func (k *link) loseSome() {
 	k.underWay = nil
 }
 
+// tellWatchersWithin is how long it takes until watchers hear of a lost
+// connection: on a busy node messages go out on the next one before.
+var tellWatchersWithin = Range{0, 200 * time.Millisecond}
+
 // onLost: the break is noticed. The next message, or one that is to be sent
 // again, makes a new connection, and may be sent before watchers are told.
 func (k *link) onLost() {
 	w := k.from.world
 	k.state = linkIdle
-	w.schedule(k.from, w.now+w.faults.Delay.draw(w.rand), "tell watchers of "+k.to, k.tellWatchers)
+	w.schedule(k.from, w.now+tellWatchersWithin.draw(w.rand), "tell watchers of "+k.to, k.tellWatchers)
 	if len(k.waiting) > 0 {
 		k.becomeConnecting()
 	}

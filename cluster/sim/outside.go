@@ -12,7 +12,8 @@ import (
 // through it has no effect.
 type Outside struct {
 	*things
-	env *nodeEnv // nil for the oracle
+	env    *nodeEnv // nil for the oracle
+	deploy int      // see Faults.Redeploys
 }
 
 // things are what all processes of a world have in common.
@@ -34,6 +35,12 @@ func (o *Outside) Seed() uint64 { return o.w.config.Seed }
 // name alone, so every process gets the same.
 func (o *Outside) Draw(name string, from, to int) int {
 	return from + o.Rand(name).IntN(to-from+1)
+}
+
+// Parallelism draws a parallelism, 1..most. Another deployment of the job, see
+// Faults.Redeploys, gets another one.
+func (o *Outside) Parallelism(name string, most int) int {
+	return o.Draw(fmt.Sprintf("parallelism of %s, deployment %d", name, o.deploy), 1, most)
 }
 
 // Rand gives a source of chance that depends on the seed and the name alone.

@@ -64,7 +64,7 @@ func drawRestart(rng *rand.Rand) cluster.RestartStrategy {
 // drawFaults leaves out some kinds of AllFaults.
 func drawFaults(rng *rand.Rand) Faults {
 	f := AllFaults
-	for _, n := range []*int{&f.Kills, &f.Crashes, &f.Elections, &f.Breaks, &f.Partitions, &f.Pauses, &f.Panics} {
+	for _, n := range []*int{&f.Kills, &f.Crashes, &f.Elections, &f.Breaks, &f.Partitions, &f.Pauses, &f.Panics, &f.Redeploys} {
 		if rng.IntN(2) == 0 {
 			*n = 0
 		}

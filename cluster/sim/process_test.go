@@ -11,7 +11,7 @@ import (
 var process = scenario{
 	name: "process",
 	topology: func(o *sim.Outside) *operators.Topology {
-		top := operators.NewTopology("process").Parallelism(o.Draw("parallelism", 1, 3))
+		top := operators.NewTopology("process").Parallelism(o.Parallelism("parallelism", 3))
 		in := operators.From(top, "readings", sim.Source(o, "readings", drawReadings), operators.
 			BoundedOutOfOrderness(ms(shapeOf(o).bound), func(r reading) int64 { return r.At }).Granularity(ms(shapeOf(o).granularity)))
 		buckets := operators.Process[int64, reading, bucket](operators.KeyBy(in, func(r reading) int64 { return r.Key }), "buckets",

@@ -11,9 +11,9 @@ import (
 var regions = scenario{
 	name: "regions",
 	topology: func(o *sim.Outside) *operators.Topology {
-		top := operators.NewTopology("regions").Parallelism(o.Draw("parallelism", 1, 2))
+		top := operators.NewTopology("regions").Parallelism(o.Parallelism("parallelism", 2))
 		source := func(name string) *operators.Stream[int64] {
-			return operators.From(top, name, sim.Source(o, name, drawNumbers), operators.NoWatermarks[int64]()).Parallelism(o.Draw(name, 1, 2))
+			return operators.From(top, name, sim.Source(o, name, drawNumbers), operators.NoWatermarks[int64]()).Parallelism(o.Parallelism(name, 2))
 		}
 		both := operators.Union(source("left"), source("right"))
 		ones := operators.Map(both, "one", func(v int64) pair {

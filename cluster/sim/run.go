@@ -46,7 +46,7 @@ func (f AtCheckpoint) option(s *Simulation) { s.checks = append(s.checks, f) }
 // AllFaults is what a job meets unless Faults are given: of these, each seed
 // leaves about half of the kinds out, so that one does not hide another.
 var AllFaults = Faults{
-	Kills: 4, Crashes: 5, Elections: 2, Breaks: 8, Partitions: 2, Pauses: 2, Panics: 3,
+	Kills: 4, Crashes: 5, Elections: 2, Breaks: 8, Partitions: 2, Pauses: 2, Panics: 3, Redeploys: 2,
 	Duplicate: 0.5, Skew: time.Second, Store: 0.05, Sink: 0.05,
 }
 

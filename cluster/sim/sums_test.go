@@ -23,10 +23,10 @@ var sums = scenario{
 			return pair{a.Key, a.Sum + b.Sum}
 		})
 		sink := sum.To("out", sim.Sink[pair](o, "out"))
-		in.Parallelism(o.Draw("numbers", 1, 3))
-		pairs.Parallelism(o.Draw("pair", 1, 3))
-		sum.Parallelism(o.Draw("sum", 1, 3))
-		sink.Parallelism(o.Draw("out", 1, 3))
+		in.Parallelism(o.Parallelism("numbers", 3))
+		pairs.Parallelism(o.Parallelism("pair", 3))
+		sum.Parallelism(o.Parallelism("sum", 3))
+		sink.Parallelism(o.Parallelism("out", 3))
 		return top
 	},
 	oracle: func(o *sim.Outside) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/actors/env"
+	"github.com/weirflow/weir/cluster"
 	"github.com/weirflow/weir/coordinator"
 )
 
@@ -19,6 +20,8 @@ type supervisor struct {
 	rand     *rand.Rand
 	nodes    []*Node
 	leader   lead // the newest
+	deploy   int  // counts deployments
+	stopping lead // was asked to stop, to go on as the next deployment
 	finished bool
 }
 
@@ -37,6 +40,7 @@ func newSupervisor(j *job) *supervisor {
 		j.w.logFault("another coordinator is begun")
 		s.elect()
 	})
+	j.w.planFault(j.params.faults.Redeploys, "fault: redeploy", s.redeploySomehow)
 	return s
 }
 
@@ -107,6 +111,41 @@ func (s *supervisor) onDeath(dead *life) {
 	}
 }
 
+// redeploySomehow stops the job as one should, or not at all, and deploys it anew.
+func (s *supervisor) redeploySomehow() {
+	w := s.job.w
+	if s.rand.IntN(2) == 0 && !s.leader.life.dead {
+		w.logFault("stop of the job, to go on")
+		s.stopping = s.leader
+		s.tellLeader(coordinator.Stop{})
+		return
+	}
+	w.logFault("all nodes are replaced")
+	s.redeploy()
+}
+
+// redeploy starts every process anew, with another parallelism.
+func (s *supervisor) redeploy() {
+	s.deploy++
+	if err := s.job.onDeploy(s.deploy); err != nil {
+		s.job.w.fail(err)
+		return
+	}
+	for _, n := range s.nodes {
+		n.Kill()
+	}
+	for _, n := range s.nodes {
+		n.Restart()
+	}
+	s.elect()
+}
+
+func (s *supervisor) tellLeader(m any) {
+	if l := s.leader; !l.life.dead {
+		l.life.system.Root.Send(l.life.system.NewLocalPID(cluster.RootID(s.job.plan.Name)+"/"+l.actor()), m)
+	}
+}
+
 // onDone hears how a coordinator saw the job end.
 func (s *supervisor) onDone(l lead, r coordinator.Result) {
 	switch {
@@ -117,6 +156,8 @@ func (s *supervisor) onDone(l lead, r coordinator.Result) {
 		s.finished = true
 	case r.State == coordinator.Fenced:
 		s.electLater(l)
+	case r.State == coordinator.Stopped && r.Err == nil && l == s.stopping:
+		s.job.w.schedule(nil, s.job.w.now+Range{0, time.Second}.draw(s.rand), "redeploy", s.redeploy)
 	default:
 		s.job.w.fail(fmt.Errorf("the job has ended as %s: %w", r.State, errors.Join(r.Err)))
 	}

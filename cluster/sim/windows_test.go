@@ -16,7 +16,7 @@ import (
 var windows = scenario{
 	name: "windows",
 	topology: func(o *sim.Outside) *operators.Topology {
-		top := operators.NewTopology("windows").Parallelism(o.Draw("parallelism", 1, 3))
+		top := operators.NewTopology("windows").Parallelism(o.Parallelism("parallelism", 3))
 		shape := shapeOf(o)
 		in := operators.From(top, "readings", sim.Source(o, "readings", drawReadings), operators.
 			BoundedOutOfOrderness(ms(shape.bound), func(r reading) int64 { return r.At }).Granularity(ms(shape.granularity)))
@@ -24,7 +24,7 @@ var windows = scenario{
 		sum := operators.Aggregate(operators.KeyBy(in, func(r reading) int64 { return r.Key }).
 			Window(operators.Tumbling(ms(shape.size))).AllowedLateness(ms(shape.lateness)).SideOutputLate(late), "sum", sumReadings{})
 		sum.To("out", sim.Sink[operators.WindowResult[int64, total]](o, "out"))
-		operators.SideOutput(sum, late).To("late", sim.Sink[reading](o, "late")).Parallelism(o.Draw("late", 1, 2))
+		operators.SideOutput(sum, late).To("late", sim.Sink[reading](o, "late")).Parallelism(o.Parallelism("late", 2))
 		return top
 	},
 	oracle: func(o *sim.Outside) {
@@ -148,15 +148,15 @@ var splits = scenario{
 		top := operators.NewTopology("splits")
 		in := operators.From(top, "readings", sim.Source(o, "readings", drawOrdered), operators.
 			Monotonous(func(r reading) int64 { return r.At }).Granularity(ms(50)))
-		in.Parallelism(o.Draw("readings", 1, 4))
-		all := in.Filter("all", func(reading) bool { return true }).Parallelism(o.Draw("readings", 1, 4)).Unchained()
+		in.Parallelism(o.Parallelism("readings", 4))
+		all := in.Filter("all", func(reading) bool { return true }).Parallelism(o.Parallelism("readings", 4)).Unchained()
 		late := operators.NewTag[reading]("late")
 		sum := operators.Aggregate(operators.KeyBy(all, func(r reading) int64 { return r.Key }).
 			Window(operators.Tumbling(ms(500))).SideOutputLate(late), "sum", sumReadings{})
 		sink := sum.To("out", sim.Sink[operators.WindowResult[int64, total]](o, "out"))
 		operators.SideOutput(sum, late).To("late", sim.Sink[reading](o, "late"))
-		sum.Parallelism(o.Draw("sum", 1, 4))
-		sink.Parallelism(o.Draw("out", 1, 4))
+		sum.Parallelism(o.Parallelism("sum", 4))
+		sink.Parallelism(o.Parallelism("out", 4))
 		return top
 	},
 	oracle: func(o *sim.Outside) {
