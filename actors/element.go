@@ -32,14 +32,9 @@ const (
 	kindEnd
 )
 
-// creditReturn gives credits back within a node, and with them the batch that
-// was consumed, empty, to be filled again.
-type creditReturn struct {
-	attempt messages.Attempt
-	channel messages.ChannelID
-	batches int
-	spent   *plan.Batch
-}
+// creditReturn is an element on its way back, within a node: it gives a credit
+// and the batch that was consumed, empty, to be filled again.
+type creditReturn element
 
 // frameOf gives the wire form of an element.
 func frameOf(job messages.JobID, e *element, t plan.RowType) (*messages.Frame, error) {

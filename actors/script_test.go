@@ -227,7 +227,7 @@ func (b *bench) step(line string) {
 	case "credit":
 		n := number(b.t, rest)
 		for id := range b.seen { // order: the subtask under test has one output
-			b.say(&creditReturn{attempt: b.attempt, channel: id, batches: int(n)})
+			b.say(&messages.Credit{Attempt: uint64(b.attempt), Channel: id.Proto(), Batches: int32(n)})
 		}
 	case "abort":
 		b.say(&messages.CheckpointAborted{Attempt: uint64(b.attempt), Checkpoint: uint64(number(b.t, rest))})

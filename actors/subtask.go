@@ -46,6 +46,7 @@ type subtask struct {
 	taken     messages.CheckpointID // greatest whose snapshot was taken
 	progress  uint64                // grows with everything that is worked off
 	checking  bool                  // a drainCheck is on its way
+	checked   uint64                // progress when it was sent
 	lingering bool                  // a lingerTick is on its way
 	stale     uint64                // messages of other attempts
 	head      int64                 // clock of the head as restored
@@ -54,10 +55,8 @@ type subtask struct {
 type startSubtask struct{} // parent: every node is deployed
 type subtaskReady struct{} // to the parent: restored
 type lingerTick struct{}   // what is pending has waited long enough
-type drainCheck struct {   // has anything come in since?
-	progress uint64
-}
-type wakeNode struct { // a processing-time timer is due
+type drainCheck struct{}   // has anything come in since?
+type wakeNode struct {     // a processing-time timer is due
 	node *node
 	at   int64
 }
@@ -110,7 +109,7 @@ func (s *subtask) onMessage(m any) error {
 	case *messages.Frame:
 		return s.onFrame(m)
 	case *creditReturn:
-		return s.onCredit(m.attempt, m.channel, m.batches, m.spent)
+		return s.onCredit(m.attempt, m.channel, 1, m.batch)
 	case *messages.Credit:
 		return s.onCredit(messages.Attempt(m.GetAttempt()), m.GetChannel().ID(), int(m.GetBatches()), nil)
 	case pullTick:
@@ -119,7 +118,7 @@ func (s *subtask) onMessage(m any) error {
 	case *readDone:
 		return s.source.onRead(m)
 	case drainCheck:
-		s.onDrainCheck(m)
+		s.onDrainCheck()
 	case lingerTick:
 		s.lingering = false
 		s.out.flush()
@@ -360,7 +359,7 @@ func (s *subtask) consume(i int, e *element) error {
 		if err := s.pushHead(c.edge, e.batch); err != nil {
 			return err
 		}
-		s.giveBack(c, e.batch)
+		s.giveBack(c, e)
 	case kindBarrier:
 		if out := s.in.align.OnBarrier(i, e.checkpoint); out.Complete != 0 {
 			s.taken = out.Complete
@@ -382,7 +381,7 @@ func (s *subtask) pushHead(e *plan.Edge, b *plan.Batch) error {
 }
 
 // giveBack returns the credit of a consumed batch, within a node with the batch.
-func (s *subtask) giveBack(c *inChannel, b *plan.Batch) {
+func (s *subtask) giveBack(c *inChannel, e *element) {
 	if mutant.On("credit-leak") && c.seq%16 == 0 {
 		return
 	}
@@ -390,8 +389,8 @@ func (s *subtask) giveBack(c *inChannel, b *plan.Batch) {
 		s.send(c.from, &messages.Credit{Job: string(s.o.Job), Attempt: uint64(s.attempt), Channel: c.id.Proto(), Batches: 1})
 		return
 	}
-	c.edge.Type.Reset(b)
-	s.send(c.from, &creditReturn{attempt: s.attempt, channel: c.id, batches: 1, spent: b})
+	c.edge.Type.Reset(e.batch)
+	s.send(c.from, (*creditReturn)(e))
 }
 
 func (s *subtask) onCredit(attempt messages.Attempt, id messages.ChannelID, batches int, spent *plan.Batch) error {
@@ -524,8 +523,7 @@ func (s *subtask) busy() {
 		return
 	}
 	if !s.checking {
-		s.checking = true
-		s.toSelf(drainCheck{s.progress})
+		s.check()
 	}
 	if !s.lingering {
 		s.lingering = true
@@ -533,16 +531,20 @@ func (s *subtask) busy() {
 	}
 }
 
+func (s *subtask) check() {
+	s.checking, s.checked = true, s.progress
+	s.toSelf(drainCheck{})
+}
+
 // onDrainCheck flushes when nothing was worked off since the check was sent:
 // everything that was in the mailbox then has had its turn.
-func (s *subtask) onDrainCheck(m drainCheck) {
+func (s *subtask) onDrainCheck() {
 	s.checking = false
-	if m.progress == s.progress {
+	if s.checked == s.progress {
 		s.out.flush()
 		return
 	}
-	s.checking = true
-	s.toSelf(drainCheck{s.progress})
+	s.check()
 }
 
 // wake sets a processing-time timer of a node; an earlier one that is set wins.

@@ -32,15 +32,21 @@ func (c cborCodec[T]) Name() string { return c.name }
 
 func (c cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
 	s := c.scratch.Get().(*cborScratch[T])
-	s.value, s.out = v, *bytes.NewBuffer(buf)
-	err := c.encode(s)
-	out := s.out.Bytes()
-	*s = cborScratch[T]{}
-	c.scratch.Put(s)
-	if err != nil {
+	defer c.scratch.Put(s)
+	defer s.forget()
+	s.value = v
+	if err := c.encode(s); err != nil {
 		return buf, fmt.Errorf("encoding %s: %w", c.name, err)
 	}
-	return out, nil
+	return append(buf, s.out.Bytes()...), nil
+}
+
+// forget keeps memory for the next value, but not that of a giant.
+func (s *cborScratch[T]) forget() {
+	s.value = *new(T)
+	if s.out.Reset(); s.out.Cap() > 64<<10 {
+		s.out = bytes.Buffer{}
+	}
 }
 
 func (c cborCodec[T]) encode(s *cborScratch[T]) error {

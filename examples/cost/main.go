@@ -5,7 +5,7 @@
 //	cost                      everything, five pairs each
 //	cost -only 'sum|latency'  some of it
 //	cost -smoke               a short run that fails on half of what was reached
-//	cost -cpuprofile f        with a CPU profile
+//	cost -cpuprofile f        with a CPU profile; -memprofile f of allocations
 package main
 
 import (
@@ -16,7 +16,6 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"runtime/pprof"
 	"strings"
 )
 
@@ -28,24 +27,21 @@ func main() {
 		only    = flag.String("only", "", "`regexp` of what to measure: map-filter, sum, count, exchange, tax, latency")
 		smoke   = flag.Bool("smoke", false, "a short run that fails on half of what was reached")
 		profile = flag.String("cpuprofile", "", "`file` for a CPU profile")
+		heap    = flag.String("memprofile", "", "`file` for a profile of every allocation")
 	)
 	flag.Parse()
 	b := &bench{pairs: *pairs, laps: *laps, seconds: *seconds}
 	if *smoke {
 		b = &bench{pairs: 1, laps: 2, seconds: 3}
 	}
-	if *profile != "" {
-		f, err := os.Create(*profile)
-		if err != nil {
-			log.Fatal(err)
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			log.Fatal(err)
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profiles(*profile, *heap)
+	if err != nil {
+		log.Fatal(err)
 	}
 	if err := b.run(*only); err != nil {
+		log.Fatal(err)
+	}
+	if err := stop(); err != nil {
 		log.Fatal(err)
 	}
 	b.print()
