@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -47,4 +49,27 @@ func alternate(w *work, n int) ([]pair, error) {
 		pairs = append(pairs, pair{engine, loop})
 	}
 	return pairs, nil
+}
+
+// machineStall keeps every core busy for d with a loop that only looks at the
+// clock, and gives the longest time that one of the loops stood still: what the
+// machine itself does to a program that uses all of it.
+func machineStall(d time.Duration) time.Duration {
+	longest := make([]time.Duration, runtime.NumCPU())
+	var all sync.WaitGroup
+	for i := range longest {
+		all.Go(func() { longest[i] = longestGap(d) })
+	}
+	all.Wait()
+	return slices.Max(longest)
+}
+
+func longestGap(d time.Duration) (longest time.Duration) {
+	start := time.Now()
+	for last := start; last.Sub(start) < d; {
+		now := time.Now()
+		longest = max(longest, now.Sub(last))
+		last = now
+	}
+	return longest
 }
