@@ -211,3 +211,16 @@ func firstError(a, b error) error {
 	}
 	return b
 }
+
+// onTrigger starts checkpoint n at a source. Others wait for barriers.
+func (s *subtask) onTrigger(n messages.CheckpointID, savepoint bool) error {
+	if s.source == nil || !s.running || n <= s.taken {
+		return nil
+	}
+	s.taken = n
+	waited := !s.ready()
+	if err := s.snapshot(n, savepoint); err != nil || !waited {
+		return err
+	}
+	return s.resume() // the sink that it waited for may have prepared now
+}

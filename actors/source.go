@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
-	"time"
 
 	"github.com/weirflow/weir/actors/watermark"
 	"github.com/weirflow/weir/messages"
-	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -49,30 +46,11 @@ type split struct {
 	finished bool
 }
 
-// reader hands a plan.Reader to and fro between the mailbox and the work that
-// reads. Whoever finds that the other is done with it closes it.
-type reader struct {
-	plan.Reader              // nil until the first read opened it
-	state       atomic.Int32 // readerIdle, readerBusy, readerAbandoned
-	free        []*filled    // empty, the mailbox's
-}
-
-// filled is what one read fills.
-type filled struct{ batch, side *plan.Batch }
-
 const (
 	readerIdle int32 = iota
 	readerBusy
 	readerAbandoned
 )
-
-// readDone comes back from the work that read a batch of a split.
-type readDone struct {
-	split *split
-	*filled
-	position []byte
-	err      error // io.EOF at the end of the split
-}
 
 type pullTick struct{}     // go on reading
 type idleCheck struct{}    // look for splits that fell silent
@@ -104,14 +82,6 @@ func (src *source) assign(states []*messages.SplitState) error {
 	return nil
 }
 
-// watermarkOf gives a split's clock; one that was never read has none.
-func watermarkOf(st *messages.SplitState) int64 {
-	if len(st.GetPosition()) == 0 && !st.GetFinished() || mutant.On("forget-watermark") {
-		return messages.NoWatermark
-	}
-	return st.GetWatermark()
-}
-
 func (src *source) has(id string) bool {
 	for _, sp := range src.splits {
 		if sp.id == id {
@@ -119,15 +89,6 @@ func (src *source) has(id string) bool {
 		}
 	}
 	return false
-}
-
-// restoreClock sets the source's clock to what the snapshot said of it. What was
-// behind it and held it back does so again; what lagged lags again.
-func (src *source) restoreClock(current int64) {
-	src.clock.RestoreCurrent(current)
-	for _, sp := range src.splits {
-		src.clock.SetLagging(sp.input, sp.lagging)
-	}
 }
 
 // start begins to read, and sets the timers that the strategy asks for. With
@@ -177,48 +138,6 @@ func (src *source) pull() error {
 	return nil
 }
 
-// request starts reads of all open splits that have none under way.
-func (src *source) request() {
-	open := 0
-	for _, sp := range src.splits {
-		if sp.finished {
-			continue
-		}
-		if open++; src.spec.Bounded && open > src.s.o.MaxOpenSplits {
-			return
-		}
-		if sp.reader == nil {
-			sp.reader = src.newReader()
-		}
-		if r := sp.reader; !sp.drained && !sp.reading && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
-			src.read(sp)
-		}
-	}
-}
-
-func (src *source) newReader() *reader {
-	r := &reader{}
-	for range 2 {
-		f := &filled{batch: src.spec.Type.New(src.s.o.BatchRecords)}
-		if src.spec.SideType != nil {
-			f.side = src.spec.SideType.New(0)
-		}
-		r.free = append(r.free, f)
-	}
-	return r
-}
-
-// ready tells whether the reader is open and can be read without waiting.
-func (r *reader) ready() bool {
-	return r != nil && r.state.Load() == readerIdle && r.Reader != nil && r.NonBlocking()
-}
-
-func (r *reader) take() *filled {
-	f := r.free[len(r.free)-1]
-	r.free = r.free[:len(r.free)-1]
-	return f
-}
-
 // read opens the split if need be and reads a batch of it, off the mailbox.
 func (src *source) read(sp *split) {
 	r, id, position, full := sp.reader, sp.id, sp.position, src.s.o.BatchRecords
@@ -241,54 +160,6 @@ func (src *source) read(sp *split) {
 		}
 		return done
 	})
-}
-
-// done ends a read, also one that panicked, and closes the reader if the mailbox
-// gave it up meanwhile.
-func (r *reader) done() {
-	if !r.state.CompareAndSwap(readerBusy, readerIdle) && r.Reader != nil {
-		r.Close()
-	}
-}
-
-// nextResult gives the split whose records come next, in turn: one whose read
-// came back, or one that can be read without waiting.
-func (src *source) nextResult() (*split, *readDone) {
-	for k := range src.splits {
-		i := (src.turn + k) % len(src.splits)
-		sp := src.splits[i]
-		if done := src.resultOf(sp); done != nil {
-			src.turn = (i + 1) % len(src.splits)
-			return sp, done
-		}
-	}
-	return nil, nil
-}
-
-func (src *source) resultOf(sp *split) *readDone {
-	if len(sp.results) > 0 {
-		done := sp.results[0]
-		sp.results = append(sp.results[:0], sp.results[1:]...)
-		return done
-	}
-	if sp.finished || sp.drained || sp.reading || !sp.reader.ready() {
-		return nil
-	}
-	done := &sp.now
-	*done = readDone{split: sp, filled: sp.reader.take()}
-	done.err = sp.reader.Read(src.s.ctx, done.batch, done.side, src.s.o.BatchRecords)
-	done.position = sp.reader.Position()
-	return done
-}
-
-// onRead takes the result of a read that ran off the mailbox.
-func (src *source) onRead(done *readDone) error {
-	done.split.results = append(done.split.results, done)
-	done.split.reading, done.split.drained = false, done.err != nil
-	if mutant.On("position-early") {
-		done.split.position = done.position
-	}
-	return src.pull()
 }
 
 // consume pushes what was read into the chain, and only then moves the position.
@@ -333,13 +204,6 @@ func (src *source) pushRead(sp *split, b *plan.Batch) error {
 	return src.push(b)
 }
 
-func (sp *split) observe(b *plan.Batch) error {
-	if err := sp.clock.Observe(b); err != nil {
-		return fmt.Errorf("split %q: %w", sp.id, err)
-	}
-	return nil
-}
-
 func (src *source) push(b *plan.Batch) error {
 	src.n.in += uint64(b.Len())
 	src.s.busy()
@@ -352,11 +216,6 @@ func (src *source) push(b *plan.Batch) error {
 		return err
 	}
 	return src.n.outputs.push(src.spec.SideTag, src.spec.SideType.New(0).WithMark(last))
-}
-
-// pushMark sends a watermark that no record caused.
-func (src *source) pushMark() error {
-	return src.push(src.spec.Type.New(0).WithMark(src.clock.Current()))
 }
 
 // finish ends a split. In a bounded source it holds the watermark back no
@@ -373,21 +232,6 @@ func (src *source) finish(sp *split) error {
 		}
 	}
 	return src.maybeEnd()
-}
-
-// setIdle makes a split idle or active, and tells the channels when that
-// changes the subtask.
-func (src *source) setIdle(sp *split, idle bool) error {
-	was := src.clock.Idle()
-	if src.clock.SetIdle(sp.input, idle) {
-		if err := src.pushMark(); err != nil {
-			return err
-		}
-	}
-	if now := src.clock.Idle(); now != was {
-		src.s.out.broadcast(element{kind: kindStatus, idle: now})
-	}
-	return nil
 }
 
 // maybeEnd announces the end of input once every split of a bounded source is done.
@@ -425,45 +269,6 @@ func (src *source) stop(drain bool) error {
 		sp.close()
 	}
 	return src.pull()
-}
-
-// onIdleCheck makes splits idle that were silent for too long, and comes back
-// when the next one could be. Silent is a split whose read waits: one that was
-// not opened yet, or waits for its turn or for credit, is not.
-func (src *source) onIdleCheck() error {
-	now, limit := src.s.now(), src.spec.IdleAfter.Milliseconds()
-	next := limit
-	for _, sp := range src.splits {
-		if _, idle := src.clock.Input(sp.input); idle || sp.finished || !sp.reading || len(sp.results) > 0 {
-			continue
-		}
-		if silent := now - sp.waiting; silent < limit {
-			next = min(next, limit-silent)
-		} else if err := src.setIdle(sp, true); err != nil {
-			return err
-		}
-	}
-	src.s.after(time.Duration(next)*time.Millisecond, idleCheck{})
-	return nil
-}
-
-// onPeriodic asks the generators that go by the clock.
-func (src *source) onPeriodic() error {
-	if !src.s.ready() {
-		src.s.after(src.s.o.Linger, periodicTick{})
-		return nil
-	}
-	grew := false
-	for _, sp := range src.splits {
-		if w, ok := sp.clock.Periodic(src.s.now()); ok && !sp.finished {
-			grew = src.clock.Advance(sp.input, w) || grew
-		}
-	}
-	src.s.after(src.spec.PeriodicEvery, periodicTick{})
-	if !grew {
-		return nil
-	}
-	return src.pushMark()
 }
 
 // snapshot gives the place in every split.
