@@ -43,7 +43,7 @@ var planted = []struct{ name, what string }{
 }
 
 var (
-	mutantSeeds = flag.Int("mutant.seeds", 2000, "seeds that each planted bug gets")
+	mutantSeeds = flag.Int("mutant.seeds", 5000, "seeds that each planted bug gets")
 	mutantOnly  = flag.String("mutant", "", "plant this bug only")
 )
 

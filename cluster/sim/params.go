@@ -29,7 +29,7 @@ func drawParams(rng *rand.Rand, mode cluster.Mode, given *Faults) params {
 		Restart:      drawRestart(rng),
 		BatchRecords: oneOf(rng, 1, 7, 512),
 		Linger:       oneOf(rng, 100*time.Microsecond, 0, 50*time.Millisecond),
-		Credits:      1 + rng.IntN(8),
+		Credits:      oneOf(rng, 1, 1, 2, 3, 8),
 		StopTimeout:  oneOf(rng, time.Second, 30*time.Second),
 	}
 	if given != nil {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -146,6 +145,13 @@ func (s *supervisor) tellLeader(m any) {
 	}
 }
 
+func endedAs(r coordinator.Result) error {
+	if r.Err == nil {
+		return fmt.Errorf("the job has ended as %s", r.State)
+	}
+	return fmt.Errorf("the job has ended as %s: %w", r.State, r.Err)
+}
+
 // onDone hears how a coordinator saw the job end.
 func (s *supervisor) onDone(l lead, r coordinator.Result) {
 	switch {
@@ -159,6 +165,6 @@ func (s *supervisor) onDone(l lead, r coordinator.Result) {
 	case r.State == coordinator.Stopped && r.Err == nil && l == s.stopping:
 		s.job.w.schedule(nil, s.job.w.now+Range{0, time.Second}.draw(s.rand), "redeploy", s.redeploy)
 	default:
-		s.job.w.fail(fmt.Errorf("the job has ended as %s: %w", r.State, errors.Join(r.Err)))
+		s.job.w.fail(endedAs(r))
 	}
 }
