@@ -32,7 +32,7 @@ func main() {
 	flag.Parse()
 	b := &bench{pairs: *pairs, laps: *laps, seconds: *seconds}
 	if *smoke {
-		b = &bench{pairs: 1, laps: 2, seconds: 3}
+		b = &bench{pairs: 3, laps: 2, seconds: 3}
 	}
 	stop, err := profiles(*profile, *heap)
 	if err != nil {
