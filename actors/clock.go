@@ -17,8 +17,8 @@ func (s *subtask) clock() (watermark int64, idle bool) {
 }
 
 func (s *subtask) sayHello() {
-	_, idle := s.clock()
-	s.out.broadcast(element{kind: kindHello, watermark: s.head, idle: idle})
+	watermark, idle := s.clock()
+	s.out.broadcast(element{kind: kindHello, watermark: watermark, idle: idle})
 	s.out.flush()
 }
 
@@ -31,8 +31,9 @@ func (s *subtask) onHello(i int, e *element) error {
 	}
 	s.in.clock.RestoreCurrent(s.head)
 	s.running = true
+	grew := s.in.clock.Raise() // before the hello: a channel that says too little would count as lagging
 	s.sayHello()
-	if s.in.clock.Raise() {
+	if grew {
 		return s.pushClock()
 	}
 	return nil

@@ -31,6 +31,7 @@ func (s *subtask) begin() error {
 			return head.fail(err)
 		}
 		s.source.restoreClock(s.head)
+		s.source.stopped, s.source.drain = s.restore.GetFinal(), s.restore.GetFinal() // it ended, drained: nothing follows
 	}
 	if err := s.ops.open(); err != nil {
 		return err
@@ -72,8 +73,9 @@ func (s *subtask) start() error {
 	s.started = true
 	if s.source != nil {
 		s.running = true
+		grew := s.source.clock.Raise()
 		s.sayHello()
-		return s.source.start()
+		return s.source.start(grew)
 	}
 	return s.run()
 }

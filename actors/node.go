@@ -60,7 +60,8 @@ func (n *node) named(err error) error {
 		failed.CorruptBlob = corrupt.Key
 	}
 	var schema *persistence.SchemaError
-	failed.Permanent = errors.As(err, &schema)
+	var mismatch *plan.MismatchError
+	failed.Permanent = errors.As(err, &schema) || errors.As(err, &mismatch)
 	return failed
 }
 

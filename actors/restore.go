@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weirflow/weir/messages"
@@ -34,6 +35,8 @@ func (s *subtask) restoreNode(n *node) error {
 	}
 	if n.sink != nil {
 		n.sink.takeShare(snaps)
+	} else if err := nothingPrepared(s.restore, snaps); err != nil {
+		return err
 	}
 	if len(n.states) > 0 {
 		blobs := blobsFor(s.restore, snaps, n.rt.Groups)
@@ -41,13 +44,32 @@ func (s *subtask) restoreNode(n *node) error {
 			return wrap("backend.Restore", err)
 		}
 	}
-	custom, ok := n.inst.(plan.Checkpointed)
-	if !ok {
-		return nil
+	return restoreCustom(n, snaps)
+}
+
+// nothingPrepared refuses a checkpoint with transactions that a sink prepared
+// which could commit them then and cannot now: their records are read already.
+func nothingPrepared(m *messages.Manifest, snaps []*messages.OperatorSnapshot) error {
+	for _, snap := range snaps {
+		if n := len(snap.GetPrepared()); n > 0 {
+			return &plan.MismatchError{Reason: fmt.Sprintf("checkpoint %d holds %d prepared transactions of this sink, which was transactional then and is not now; "+
+				"run the job once more with the sink of before, which commits them, or give the new sink a name of its own", m.GetCheckpoint(), n)}
+		}
 	}
+	return nil
+}
+
+func restoreCustom(n *node, snaps []*messages.OperatorSnapshot) error {
+	custom, ok := n.inst.(plan.Checkpointed)
 	var parts [][]byte
 	for _, snap := range snaps {
+		if !ok && len(snap.GetCustom()) > 0 {
+			return &plan.MismatchError{Reason: "the checkpoint holds state of its own making for this operator, which has no RestoreState now; give it one, or another name"}
+		}
 		parts = append(parts, snap.GetCustom())
+	}
+	if !ok {
+		return nil
 	}
 	return wrap("RestoreState", custom.RestoreState(parts))
 }

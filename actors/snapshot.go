@@ -154,6 +154,9 @@ func (s *subtask) decline(n messages.CheckpointID, why error) {
 
 // onComplete commits what checkpoint n holds, tells who listens, and answers.
 func (s *subtask) onComplete(n messages.CheckpointID) error {
+	if !s.started {
+		return nil // what it was restored with is not committed yet: it will be asked again
+	}
 	for _, nd := range s.ops.nodes {
 		if nd.sink != nil {
 			if err := nd.sink.commit(s.ctx, n); err != nil {

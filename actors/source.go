@@ -92,9 +92,10 @@ func (src *source) has(id string) bool {
 }
 
 // start begins to read, and sets the timers that the strategy asks for. With
-// another parallelism the clock may have been restored behind all its splits.
-func (src *source) start() error {
-	if src.clock.Raise() {
+// another parallelism the clock may have been restored behind all its splits:
+// then it grew since.
+func (src *source) start(grew bool) error {
+	if grew {
 		if err := src.pushMark(); err != nil {
 			return err
 		}

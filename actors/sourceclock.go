@@ -59,6 +59,10 @@ func (src *source) setIdle(sp *split, idle bool) error {
 // when the next one could be. Silent is a split whose read waits: one that was
 // not opened yet, or waits for its turn or for credit, is not.
 func (src *source) onIdleCheck() error {
+	if !src.s.ready() { // what an advancing clock fires needs credit and an open transaction
+		src.s.after(src.s.o.Linger+time.Millisecond, idleCheck{})
+		return nil
+	}
 	now, limit := src.s.now(), src.spec.IdleAfter.Milliseconds()
 	next := limit
 	for _, sp := range src.splits {
@@ -78,7 +82,7 @@ func (src *source) onIdleCheck() error {
 // onPeriodic asks the generators that go by the clock.
 func (src *source) onPeriodic() error {
 	if !src.s.ready() {
-		src.s.after(src.s.o.Linger, periodicTick{})
+		src.s.after(src.s.o.Linger+time.Millisecond, periodicTick{})
 		return nil
 	}
 	grew := false

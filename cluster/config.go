@@ -66,7 +66,7 @@ type Mode int
 const (
 	ExactlyOnce Mode = iota // once
 	AtLeastOnce             // once or more: barriers are not aligned
-	AtMostOnce              // once or never: nothing is restored
+	AtMostOnce              // once or never, of a live source: nothing is restored, so one that replays begins anew
 )
 
 // Checkpoints says how often a job is saved and what happens when that fails.

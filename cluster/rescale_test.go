@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/cluster"
 	"github.com/weirflow/weir/operators"
@@ -96,4 +97,64 @@ func TestEndedInputBeforeRescale(t *testing.T) {
 	if got := fmt.Sprint(slices.Sorted(slices.Values(k.all))); got != "[1 2 3 4 5 6 7]" {
 		t.Errorf("%s came out", got)
 	}
+}
+
+// S41, S89, S111: what is late does not depend on a rescale, also where subtasks
+// of the source had nothing to read: splits far apart go on at other
+// parallelisms, or behind an operator more, and none of their records is late.
+func TestNothingIsLateAfterRescale(t *testing.T) {
+	for _, c := range []struct {
+		before, after int
+		more          bool // an operator
+	}{{3, 2, false}, {3, 4, false}, {3, 3, true}, {2, 1, false}} {
+		for range 3 {
+			t.Run(fmt.Sprintf("%d to %d, another operator %v", c.before, c.after, c.more), func(t *testing.T) {
+				f, p, late, cfg := newFeed(), &plain{}, &plain{}, cluster.Config{Store: memory.Store(1 << 20)}
+				f.add("a", 1000, 50000)
+				f.add("b", 1000, 2000)
+				job, err := cluster.Start(context.Background(), apart(f, p, late, c.before, false), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				until(t, job, p, 1)
+				job.Stop(false)
+				if err := job.Wait(); err != nil {
+					t.Fatal(err)
+				}
+				if job, err = cluster.Start(context.Background(), apart(f, p, late, c.after, c.more), cfg); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 { // the restored clocks are at the window
+					if _, err := job.TriggerCheckpoint(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				f.add("b", 3000, 4000, 5000, 60000)
+				f.add("a", 60000)
+				until(t, job, p, 6)
+				job.Stop(false)
+				if err := job.Wait(); err != nil {
+					t.Fatal(err)
+				}
+				if got := fmt.Sprint(p.sorted(), late.sorted()); got != "[1002 2001 3001 4001 5001 50001] []" {
+					t.Errorf("windows and late records: %s", got)
+				}
+			})
+		}
+	}
+}
+
+// apart counts seconds, behind a source of its own parallelism.
+func apart(f *feed, p, late *plain, sources int, more bool) *operators.Topology {
+	top := operators.NewTopology("apart").Parallelism(1)
+	in := operators.From(top, "feed", f, operators.Monotonous[int64](nil)).Parallelism(sources)
+	if more {
+		in.Filter("more", func(int64) bool { return true }).To("nowhere", none[int64]{})
+	}
+	tag := operators.NewTag[int64]("late")
+	counts := operators.Aggregate(operators.KeyBy(in, func(int64) int64 { return 0 }).
+		Window(operators.Tumbling(time.Second)).SideOutputLate(tag), "count", countInts{})
+	operators.Map(counts, "row", func(r operators.WindowResult[int64, int64]) int64 { return r.Start + r.Value }).To("out", p)
+	operators.SideOutput(counts, tag).To("late", late)
+	return top
 }

@@ -108,6 +108,8 @@ func (j *job) onClaimed(r *region, got *claimed, err error) {
 		j.fail([]*region{r}, because(err).forGood())
 		return
 	}
+	j.read = true
+	j.protocol.Restoring(r.base())
 	j.emitRegion(r, slog.LevelInfo, RegionEvent, "attempt claimed, restoring %s", restoring(r.restored))
 	j.becomeListing(r)
 }

@@ -29,7 +29,9 @@ func (j *job) onStop(m Stop) {
 	j.stop = &m
 	j.updateState()
 	j.remindSources()
-	if !m.Drain {
+	if m.Drain {
+		j.protocol.Drain()
+	} else {
 		j.do(j.protocol.End(j.now()))
 	}
 }
@@ -143,10 +145,12 @@ func (j *job) allIn(s regionState) bool {
 // in the store when OnDone is called.
 func (j *job) leaveStore(e *ending) {
 	unsettled := j.protocol.Unsettled() || j.protocol.Publishing()
-	if e.state == Canceled && unsettled {
+	if e.state == Canceled && !j.read {
+		j.emitJob(slog.LevelInfo, JobEvent, "canceled before its checkpoints were read: if there are any, they stay")
+	} else if e.state == Canceled && unsettled {
 		j.emitJob(slog.LevelWarn, JobEvent, "canceled before all that is decided was committed; the checkpoints stay, run the job again to commit it")
 	}
-	all := j.cfg.Checkpoints.retention().DeleteAll(endOf(e.state), unsettled)
+	all := j.cfg.Checkpoints.retention().DeleteAll(endOf(e.state), unsettled || !j.read)
 	nowMs := j.now().UnixMilli()
 	j.store(storeOp{
 		run: func(ctx context.Context, log Log) error {

@@ -72,7 +72,8 @@ type job struct {
 	statuses map[messages.SubtaskID]*messages.SubtaskStatus
 	stale    uint64 // messages of other attempts, dropped
 
-	log     Log // nil until the first claim has opened it
+	log     Log  // nil until the first claim has opened it
+	read    bool // what is in the log is known: a region has been claimed
 	owner   persistence.Owner
 	queue   storeQueue
 	corrupt map[messages.CheckpointID]string // checkpoints with a damaged blob, and which

@@ -16,7 +16,7 @@ func (x *Failure) Error() string {
 		fmt.Fprintf(&b, "in subtask %s ", x.GetSubtask().ID())
 	}
 	if x.GetHasRecord() {
-		fmt.Fprintf(&b, "at the record of event time %d ms ", x.GetRecordTimeMs())
+		b.WriteString("at the record " + timeOf(x.GetRecordTimeMs()) + " ")
 		if x.GetKeyGroup() >= 0 {
 			fmt.Fprintf(&b, "in key group %d ", x.GetKeyGroup())
 		}
@@ -25,4 +25,11 @@ func (x *Failure) Error() string {
 		return x.GetReason()
 	}
 	return strings.TrimSuffix(b.String(), " ") + ": " + x.GetReason()
+}
+
+func timeOf(ms int64) string {
+	if ms == NoWatermark {
+		return "without event time"
+	}
+	return fmt.Sprintf("of event time %d ms", ms)
 }

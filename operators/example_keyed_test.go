@@ -20,6 +20,9 @@ func at(hour, minute int) int64 { return int64(hour*60+minute) * 60_000 }
 
 func zone(t Trip) string { return t.Zone }
 
+// clock shows a time of that day.
+func clock(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
 // run runs a topology to its end.
 func run(top *operators.Topology) {
 	if _, err := cluster.Run(context.Background(), top, cluster.Config{}); err != nil {
@@ -41,81 +44,6 @@ func ExampleReduce() {
 	// {Harlem 250 3600000}
 	// {Chelsea 100 3660000}
 	// {Harlem 300 3720000}
-}
-
-// Mean is an Aggregator: the mean tip of a window, out of a sum and a count.
-type Mean struct{}
-
-// Tips is its accumulator.
-type Tips struct{ Sum, Count int64 }
-
-func (Mean) CreateAccumulator() Tips   { return Tips{} }
-func (Mean) Add(acc Tips, t Trip) Tips { return Tips{acc.Sum + t.Tip, acc.Count + 1} }
-func (Mean) Merge(a, b Tips) Tips      { return Tips{a.Sum + b.Sum, a.Count + b.Count} }
-func (Mean) Result(acc Tips) float64   { return float64(acc.Sum) / float64(acc.Count) }
-
-// The mean tip of every hour and zone. The trip of 1:59 comes when its hour has
-// fired: it goes to the side output.
-func ExampleAggregate() {
-	top := operators.NewTopology("tips")
-	trips := some(top, Trip{"Harlem", 250, at(1, 0)}, Trip{"Harlem", 100, at(1, 30)},
-		Trip{"Harlem", 50, at(2, 5)}, Trip{"Harlem", 999, at(1, 59)})
-	late := operators.NewTag[Trip]("late")
-	hourly := operators.KeyBy(trips, zone).Window(operators.Tumbling(time.Hour)).SideOutputLate(late)
-
-	means := operators.Aggregate(hourly, "mean", Mean{})
-	operators.Map(means, "text", func(w operators.WindowResult[string, float64]) string {
-		return fmt.Sprintf("%s, from %v to %v: %.1f", w.Key, clock(w.Start), clock(w.End), w.Value)
-	}).To("out", printer[string]{})
-	operators.SideOutput(means, late).To("too-late", printer[Trip]{})
-
-	run(top)
-
-	// Unordered output:
-	// Harlem, from 1h0m0s to 2h0m0s: 175.0
-	// {Harlem 999 7140000}
-	// Harlem, from 2h0m0s to 3h0m0s: 50.0
-}
-
-func clock(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
-
-// The best tip of every hour and zone. Lateness keeps an hour open for its late
-// trips; each of them fires it again with all there is.
-func ExampleReduceWindow() {
-	top := operators.NewTopology("tips")
-	trips := some(top, Trip{"Harlem", 250, at(1, 0)}, Trip{"Harlem", 50, at(2, 5)}, Trip{"Harlem", 999, at(1, 59)})
-	hourly := operators.KeyBy(trips, zone).Window(operators.Tumbling(time.Hour)).AllowedLateness(10 * time.Minute)
-
-	operators.ReduceWindow(hourly, "best", func(a, b Trip) Trip {
-		if a.Tip < b.Tip {
-			return b
-		}
-		return a
-	}).To("out", printer[operators.WindowResult[string, Trip]]{})
-
-	run(top)
-
-	// Output:
-	// {Harlem 3600000 7200000 {Harlem 250 3600000}}
-	// {Harlem 3600000 7200000 {Harlem 999 7140000}}
-	// {Harlem 7200000 10800000 {Harlem 50 7500000}}
-}
-
-// Days of a place that is eight hours ahead of UTC begin at 16:00 UTC.
-func ExampleTumblingWindows_Offset() {
-	top := operators.NewTopology("tips")
-	trips := some(top, Trip{"Harlem", 1, at(15, 59)}, Trip{"Harlem", 2, at(16, 0)})
-	daily := operators.KeyBy(trips, zone).Window(operators.Tumbling(24 * time.Hour).Offset(-8 * time.Hour))
-	sums := operators.Aggregate(daily, "mean", Mean{})
-	operators.Map(sums, "text", func(w operators.WindowResult[string, float64]) string {
-		return fmt.Sprintf("%v: %v", clock(w.Start), w.Value)
-	}).To("out", printer[string]{})
-
-	run(top)
-
-	// Output:
-	// -8h0m0s: 1
-	// 16h0m0s: 2
 }
 
 // PseudoWindow sums tips by the hour with state and timers, as a window does by
@@ -252,4 +180,51 @@ func ExampleNewMapState() {
 	// tips 1×70
 	// tips 1×5 1×70
 	// tips 1×5 2×70
+}
+
+// Best keeps the three best tips of a zone, by the time they came.
+type Best struct {
+	tips operators.MapState[int64, int64]
+}
+
+// ProcessElement drops the smallest of four.
+func (f *Best) ProcessElement(ctx *operators.Context[string, string], t Trip) error {
+	if t.Tip < 0 { // somebody asks to forget
+		f.tips.Clear()
+		return nil
+	}
+	f.tips.Put(t.PickedUp, t.Tip)
+	if f.tips.Len() > 3 {
+		worst, least := int64(0), int64(1<<62)
+		for when, tip := range f.tips.All() {
+			if tip < least {
+				worst, least = when, tip
+			}
+		}
+		f.tips.Delete(worst)
+	}
+	text := ctx.Key()
+	for when, tip := range f.tips.All() {
+		text += fmt.Sprintf(" %d at %v", tip, clock(when))
+	}
+	ctx.Emit(text)
+	return nil
+}
+
+func ExampleMapState() {
+	top := operators.NewTopology("tips")
+	trips := some(top, Trip{"Harlem", 3, at(1, 0)}, Trip{"Harlem", 1, at(1, 1)}, Trip{"Harlem", 2, at(1, 2)},
+		Trip{"Harlem", 4, at(1, 3)}, Trip{"Harlem", -1, at(1, 4)}, Trip{"Harlem", 5, at(1, 5)})
+	operators.Process(operators.KeyBy(trips, zone), "best", func(s *operators.States[string]) *Best {
+		return &Best{tips: operators.NewMapState[int64, int64](s, "tips")}
+	}).To("out", printer[string]{})
+
+	run(top)
+
+	// Output:
+	// Harlem 3 at 1h0m0s
+	// Harlem 3 at 1h0m0s 1 at 1h1m0s
+	// Harlem 3 at 1h0m0s 1 at 1h1m0s 2 at 1h2m0s
+	// Harlem 3 at 1h0m0s 2 at 1h2m0s 4 at 1h3m0s
+	// Harlem 5 at 1h5m0s
 }

@@ -2,9 +2,7 @@ package operators_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/weirflow/weir/operators"
@@ -105,171 +103,6 @@ func ExampleTopology_Build() {
 	// operator "big": nobody reads its output; end the stream with To and a sink, or leave the filter out
 }
 
-// Event times come from the records; a trip may come 20 minutes after a later
-// one and still be on time.
-func ExampleFrom() {
-	top := operators.NewTopology("tips")
-	strategy := operators.BoundedOutOfOrderness(20*time.Minute, func(t Trip) int64 { return t.PickedUp }).
-		Granularity(time.Second).
-		Idle(time.Minute)
-	operators.From(top, "trips", operators.Slice(Trip{Zone: "Harlem"}), strategy).To("out", printer[Trip]{})
-
-	show(top)
-
-	// Output:
-	// topology tips: 2 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   trips  source  slice of 1, bounded; watermarks 20m0s behind, every 1s, idle after 1m0s
-	//   out    sink    printer; plain
-	//
-	// edges
-	//   0  trips → out  forward, chained  cbor:operators_test.Trip
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-}
-
-func ExampleMap() {
-	top := operators.NewTopology("tips")
-	operators.Map(trips(top), "dollars", func(t Trip) float64 { return float64(t.Tip) / 100 }).To("out", printer[float64]{})
-
-	show(top)
-
-	// Output:
-	// topology tips: 3 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   trips    source  slice of 0, bounded; watermarks 20m0s behind, every 100ms
-	//   dollars  map
-	//   out      sink    printer; plain
-	//
-	// edges
-	//   0  trips → dollars  forward, chained  cbor:operators_test.Trip
-	//   1  dollars → out    forward, chained  float64
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-}
-
-func ExampleStream_Filter() {
-	top := operators.NewTopology("tips")
-	trips(top).Filter("generous", func(t Trip) bool { return t.Tip > 1000 }).To("out", printer[Trip]{})
-
-	show(top)
-
-	// Output:
-	// topology tips: 3 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   trips     source  slice of 0, bounded; watermarks 20m0s behind, every 100ms
-	//   generous  filter
-	//   out       sink    printer; plain
-	//
-	// edges
-	//   0  trips → generous  forward, chained  cbor:operators_test.Trip
-	//   1  generous → out    forward, chained  cbor:operators_test.Trip
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-}
-
-// A FlatMap gives any number of records for one, and may fail.
-func ExampleFlatMap() {
-	top := operators.NewTopology("words")
-	lines := operators.From(top, "lines", operators.Slice("to be or not"), operators.NoWatermarks[string]())
-	words := operators.FlatMap(lines, "split", func(line string, out *operators.Out[string]) error {
-		if line == "" {
-			return errors.New("an empty line")
-		}
-		for _, w := range strings.Fields(line) {
-			out.Emit(w)
-		}
-		return nil
-	})
-	words.To("out", printer[string]{})
-
-	show(top)
-
-	// Output:
-	// topology words: 3 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   lines  source   slice of 1, bounded; no watermarks
-	//   split  flatmap
-	//   out    sink     printer; plain
-	//
-	// edges
-	//   0  lines → split  forward, chained  string
-	//   1  split → out    forward, chained  string
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-}
-
-// A side output is a stream of its own type.
-func ExampleSideOutput() {
-	top := operators.NewTopology("tips")
-	alerts := operators.NewTag[string]("alerts")
-	checked := operators.FlatMap(trips(top), "check", func(t Trip, out *operators.Out[Trip]) error {
-		if t.Tip > 100_000 {
-			alerts.Emit(out, "a tip of "+fmt.Sprint(t.Tip)+" in "+t.Zone)
-		}
-		out.Emit(t)
-		return nil
-	}, alerts)
-	checked.To("out", printer[Trip]{})
-	operators.SideOutput(checked, alerts).To("alerts", printer[string]{})
-
-	show(top)
-
-	// Output:
-	// topology tips: 4 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   trips   source   slice of 0, bounded; watermarks 20m0s behind, every 100ms
-	//   check   flatmap  side outputs alerts
-	//   out     sink     printer; plain
-	//   alerts  sink     printer; plain
-	//
-	// edges
-	//   0  trips → check          forward, chained  cbor:operators_test.Trip
-	//   1  check → out            forward, chained  cbor:operators_test.Trip
-	//   2  check/alerts → alerts  forward, chained  string
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-	//   alerts: at least once: a plain sink shows twice what is written again after a failure
-}
-
-func ExampleUnion() {
-	top := operators.NewTopology("tips")
-	green := operators.From(top, "green", operators.Slice[Trip](), operators.Monotonous(pickedUp))
-	yellow := operators.From(top, "yellow", operators.Slice[Trip](), operators.Monotonous(pickedUp))
-	operators.Union(green, yellow).To("out", printer[Trip]{})
-
-	show(top)
-
-	// Output:
-	// topology tips: 3 operators, 3 chains, 3 subtasks, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   green  source  slice of 0, bounded; watermarks 0s behind, every 100ms
-	//
-	// chain 1 ×1, region 0
-	//   yellow  source  slice of 0, bounded; watermarks 0s behind, every 100ms
-	//
-	// chain 2 ×1, region 0
-	//   out  sink  printer; plain
-	//
-	// edges
-	//   0  green → out   forward  cbor:operators_test.Trip
-	//   1  yellow → out  forward  cbor:operators_test.Trip
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
-}
-
 // KeyBy is a property of the way to the operator that reads the keyed stream.
 func ExampleKeyBy() {
 	top := operators.NewTopology("tips")
@@ -354,32 +187,19 @@ func ExampleStream_Unchained() {
 	//   out: at least once: a plain sink shows twice what is written again after a failure
 }
 
-// endOfFile is a user's watermark generator: only a marker record moves event
-// time on.
-type endOfFile struct{}
-
-func (endOfFile) OnEvent(t Trip, time int64) (int64, bool) { return time, t.Zone == "" }
-func (endOfFile) OnPeriodic(int64) (int64, bool)           { return 0, false }
-
-func ExamplePunctuated() {
-	top := operators.NewTopology("tips")
-	strategy := operators.Punctuated(pickedUp, func() operators.WatermarkGenerator[Trip] { return endOfFile{} })
-	operators.From(top, "trips", operators.Slice[Trip](), strategy).To("out", printer[Trip]{})
-
-	show(top)
-
+// Key groups bound the parallelism for the life of the state: they are what
+// moves when a job goes on at another one.
+func ExampleTopology_MaxParallelism() {
+	top := operators.NewTopology("tips").MaxParallelism(1024).Parallelism(512)
+	trips(top).To("out", printer[Trip]{})
+	p, err := top.Build()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(top.Name(), "has", p.MaxParallelism, "key groups and", len(p.Subtasks(0)), "subtasks")
 	// Output:
-	// topology tips: 2 operators, 1 chain, 1 subtask, 1 region, max parallelism 128
-	//
-	// chain 0 ×1, region 0
-	//   trips  source  slice of 0, bounded; watermarks by a user's generator
-	//   out    sink    printer; plain
-	//
-	// edges
-	//   0  trips → out  forward, chained  cbor:operators_test.Trip
-	//
-	// end to end, with exactly-once checkpoints
-	//   out: at least once: a plain sink shows twice what is written again after a failure
+	// tips has 1024 key groups and 512 subtasks
 }
 
 // A plan draws itself for Graphviz.
@@ -407,25 +227,4 @@ func ExampleTopology_dot() {
 	//   }
 	//   o0 -> o1 [label="forward"];
 	// }
-}
-
-// A codec is chosen by type, and its name tells when the type has changed.
-func ExampleCodecOf() {
-	c, err := operators.CodecOf[Trip]()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	p, _ := c.Append(nil, Trip{Zone: "Harlem", Tip: 250})
-	v, _, _ := c.Decode(p)
-	fmt.Println(c.Name())
-	fmt.Println(v)
-
-	_, err = operators.CodecOf[struct{ Done chan bool }]()
-	fmt.Println(err)
-
-	// Output:
-	// cbor:operators_test.Trip{PickedUp int64, Tip int64, Zone string}
-	// {Harlem 250 0}
-	// struct { Done chan bool } cannot be encoded: struct { Done chan bool }.Done is a chan: leave it out
 }

@@ -1,5 +1,11 @@
 package operators
 
+import (
+	"slices"
+
+	"github.com/weirflow/weir/operators/plan"
+)
+
 // Checkpointed is an optional ability of a Writer: it keeps records back, and
 // what it kept at a barrier goes into the checkpoint. SnapshotState then says
 // what has been written but is not out, and Flush or Prepare need not push it.
@@ -43,7 +49,11 @@ func (s *sinkBase[T]) RestoreState(parts [][]byte) error {
 // restoreWriter hands a writer what it gave.
 func (s *sinkBase[T]) restoreWriter() error {
 	c, ok := s.writer.(Checkpointed)
-	if !ok || s.parts == nil {
+	switch {
+	case !ok && slices.ContainsFunc(s.parts, func(p []byte) bool { return len(p) > 0 }):
+		return &plan.MismatchError{Reason: "the checkpoint holds records that this sink kept back, and its writer has no RestoreState now; " +
+			"run the job once more with the sink of before, or give the new sink a name of its own"}
+	case !ok || s.parts == nil:
 		return nil
 	}
 	return named("writer.RestoreState", c.RestoreState(s.parts))

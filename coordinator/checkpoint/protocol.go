@@ -23,6 +23,7 @@ type Protocol struct {
 	final  bool                  // every subtask had finished in last
 	wanted bool                  // somebody asked for a checkpoint
 	ending bool                  // the next checkpoint is to be the last
+	drain  bool                  // sources end for good: none but the last checkpoint counts
 	done   bool
 }
 
@@ -54,6 +55,14 @@ func New(cfg Config, regions [][]messages.SubtaskID) *Protocol {
 // greater.
 func (p *Protocol) Found(id messages.CheckpointID) { p.newest = max(p.newest, id) }
 
+// Restoring says from which checkpoint (0: from nothing) a region is about to be
+// restored. It is decided, whoever published it, and nobody knows which of its
+// commits happened.
+func (p *Protocol) Restoring(id messages.CheckpointID) {
+	p.Found(id)
+	p.ledger.onDecided(id)
+}
+
 // RegionUp says that a region runs, restored from a checkpoint (0: from
 // nothing), which was the job's final one or not. What is decided is told to it
 // again, since nobody knows which of its commits happened.
@@ -63,8 +72,7 @@ func (p *Protocol) RegionUp(now time.Time, index int, restored messages.Checkpoi
 		panic(fmt.Sprintf("checkpoint: region %d up, was up %v, round %+v", index, r.up, p.round))
 	}
 	r.up, r.base = true, restored
-	p.Found(restored)
-	p.ledger.onDecided(restored)
+	p.Restoring(restored)
 	if final {
 		p.last, p.final = max(p.last, restored), true
 	}
@@ -119,6 +127,11 @@ func (p *Protocol) End(now time.Time) []Action {
 	return p.next(now)
 }
 
+// Drain says that sources end for good, at the greatest watermark. Until all
+// have, a checkpoint would hold the end of some and the middle of others, and
+// nothing could go on from there: none is published but the last.
+func (p *Protocol) Drain() { p.drain = true }
+
 // Halt says that the job is to end as it is. Nothing more is triggered, the
 // checkpoint under way is aborted, and what is decided is committed still.
 func (p *Protocol) Halt() []Action {
@@ -144,8 +157,11 @@ func (p *Protocol) Ack(now time.Time, id messages.CheckpointID, snapshot *messag
 	if len(r.acks) < len(p.regionOf) && !(mutant.On("publish-without-ack") && len(r.acks) == len(p.regionOf)-1) {
 		return nil
 	}
-	r.publishing = true
 	r.final = r.allFinished()
+	if p.drain && !r.final {
+		return append(p.abort("the job is being drained"), p.next(now)...)
+	}
+	r.publishing = true
 	return []Action{Publish{ID: id, Final: r.final, Snapshots: r.snapshots()}}
 }
 

@@ -103,6 +103,12 @@ func (s *script) step(t *testing.T, d *datadriven.TestData) []Action {
 		return s.p.Request(s.now)
 	case "end":
 		return s.p.End(s.now)
+	case "drain":
+		s.p.Drain()
+		return nil
+	case "restoring":
+		s.p.Restoring(messages.CheckpointID(number(t, d, "restored")))
+		return nil
 	case "halt":
 		return s.p.Halt()
 	case "published":

@@ -192,7 +192,7 @@ type textCell struct{ field reflect.Value }
 
 func (c textCell) set(text []byte, _ bool) error {
 	if err := c.field.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(text); err != nil {
-		return fmt.Errorf("%q is not a %s: %w", clip(text), c.field.Type(), err)
+		return fmt.Errorf("%q is no %s: %w", clip(text), c.field.Type(), err)
 	}
 	return nil
 }
@@ -245,7 +245,7 @@ func notA(kind string, text []byte) error {
 	if len(text) == 0 {
 		return fmt.Errorf("is empty, not a %s: make the field a pointer where a value may be absent", kind)
 	}
-	return fmt.Errorf("%q is not a %s", clip(text), kind)
+	return fmt.Errorf("%q is no %s", clip(text), kind)
 }
 
 // clip keeps errors short.

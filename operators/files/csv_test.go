@@ -177,10 +177,10 @@ func TestCSVNamesThePlaceOfAMalformedRecord(t *testing.T) {
 		line  string
 		words []string
 	}{
-		"int":      {"x,1,true,2020-01-01", []string{`field "a"`, `"x" is not a int8`}},
-		"range":    {"128,1,true,2020-01-01", []string{`field "a"`, `"128" is not a int8`}},
-		"float":    {"1,1e99,true,2020-01-01", []string{`field "b"`, `"1e99" is not a float32`}},
-		"bool":     {"1,1,maybe,2020-01-01", []string{`field "c"`, `"maybe" is not a bool`}},
+		"int":      {"x,1,true,2020-01-01", []string{`field "a"`, `"x" is no int8`}},
+		"range":    {"128,1,true,2020-01-01", []string{`field "a"`, `"128" is no int8`}},
+		"float":    {"1,1e99,true,2020-01-01", []string{`field "b"`, `"1e99" is no float32`}},
+		"bool":     {"1,1,maybe,2020-01-01", []string{`field "c"`, `"maybe" is no bool`}},
 		"time":     {"1,1,true,2020-13-01", []string{`field "d"`, `"2020-13-01"`, `layout "2006-01-02"`}},
 		"empty":    {",1,true,2020-01-01", []string{`field "a"`, "is empty", "pointer"}},
 		"short":    {"1,1,true", []string{"row has 3 fields, the header 4"}},

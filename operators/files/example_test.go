@@ -32,25 +32,36 @@ func inTempDir(name, content string) (dir, path string) {
 }
 
 // readAll does with a source what a job does.
-func readAll[T any](source operators.Source[T]) (b operators.Batch[T]) {
-	ctx := context.Background()
-	splits, err := source.Splits(ctx)
-	for i := 0; err == nil && i < len(splits); i++ {
-		var r operators.Reader[T]
-		if r, err = source.Open(ctx, splits[i], nil); err != nil {
-			break
-		}
-		for err == nil {
-			err = r.Read(ctx, &b, 512)
-		}
-		if cerr := r.Close(); err == io.EOF {
-			err = cerr
-		}
-	}
+func readAll[T any](source operators.Source[T]) operators.Batch[T] {
+	b, err := tryRead(source)
 	if err != nil {
 		panic(err)
 	}
 	return b
+}
+
+// tryRead is readAll for sources that may fail.
+func tryRead[T any](source operators.Source[T]) (b operators.Batch[T], err error) {
+	ctx := context.Background()
+	splits, err := source.Splits(ctx)
+	for i := 0; err == nil && i < len(splits); i++ {
+		err = readSplit(source, splits[i], &b)
+	}
+	return b, err
+}
+
+func readSplit[T any](source operators.Source[T], split string, b *operators.Batch[T]) error {
+	r, err := source.Open(context.Background(), split, nil)
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		err = r.Read(context.Background(), b, 512)
+	}
+	if cerr := r.Close(); err == io.EOF {
+		err = cerr
+	}
+	return err
 }
 
 func ExampleCSV() {

@@ -55,7 +55,7 @@ func TestJSONLinesOfProtobufMessages(t *testing.T) {
 func TestS84_JSONLinesMalformed(t *testing.T) {
 	path := put(t, "a.jsonl", "{\"x\":1}\n{\"x\":\"one\"}\n{\"x\":2} {\n{\"x\":3}\n")
 	_, _, err := readAll(t, JSONLines[point](path))
-	wantError(t, err, path, "line 2 (byte 8)", `field "x"`, "JSON string is not a int", "files.SideOutputMalformed")
+	wantError(t, err, path, "line 2 (byte 8)", `field "x"`, "JSON string is no int", "files.SideOutputMalformed")
 
 	values, bad, err := readAll(t, JSONLines[point](path, SideOutputMalformed(operators.NewTag[operators.Malformed]("bad"))))
 	if err != nil {
@@ -65,7 +65,7 @@ func TestS84_JSONLinesMalformed(t *testing.T) {
 		t.Error(d)
 	}
 	want := []operators.Malformed{
-		{Split: path, Line: 2, Offset: 8, Field: "x", Raw: []byte("{\"x\":\"one\"}\n"), Reason: "JSON string is not a int"},
+		{Split: path, Line: 2, Offset: 8, Field: "x", Raw: []byte("{\"x\":\"one\"}\n"), Reason: "JSON string is no int"},
 		{Split: path, Line: 3, Offset: 20, Raw: []byte("{\"x\":2} {\n"), Reason: "invalid character '{' after top-level value"},
 	}
 	if d := cmp.Diff(want, bad); d != "" {
@@ -170,7 +170,7 @@ func TestCSVFuncMapsIntoAMessage(t *testing.T) {
 		decode func(Row) (float64, error)
 		words  []string
 	}{
-		"conversion": {func(r Row) (float64, error) { return r.Float("idle"), nil }, []string{"line 2", `field "idle"`, `"true" is not a float64`}},
+		"conversion": {func(r Row) (float64, error) { return r.Float("idle"), nil }, []string{"line 2", `field "idle"`, `"true" is no float64`}},
 		"its own":    {func(r Row) (float64, error) { return 0, errOdd }, []string{"line 2", "odd"}},
 		"column":     {func(r Row) (float64, error) { return r.Float("idel"), nil }, []string{"line 2", `"idel"`, "n, at, idle, name", "correct the name"}},
 	} {

@@ -64,7 +64,7 @@ func unmarshalStrict(line []byte, v any) error {
 func asFieldError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return &fieldError{field: wrong.Field, reason: fmt.Sprintf("JSON %s is not a %s", wrong.Value, wrong.Type)}
+		return &fieldError{field: wrong.Field, reason: fmt.Sprintf("JSON %s is no %s", wrong.Value, wrong.Type)}
 	}
 	return err
 }

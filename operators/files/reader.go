@@ -94,7 +94,7 @@ func (r *reader[T]) next() (frame, error) {
 		}
 		switch until {
 		case ofLimit:
-			return f, r.fail(fmt.Errorf("record is longer than %d bytes: correct the file, or raise files.MaxRecord", r.config.maxRecord))
+			return f, r.fail(fmt.Errorf("record is longer than %d bytes, which files.MaxRecord can raise", r.config.maxRecord))
 		case ofFile:
 			return f, io.EOF
 		}

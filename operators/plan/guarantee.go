@@ -66,9 +66,9 @@ func (p *Plan) Guarantees(m Mode) []Guarantee {
 // guarantee judges one sink.
 func (o *Operator) guarantee(m Mode) (Level, string) {
 	if m == AtMostOnce {
-		return AtMost, "nothing is restored after a failure"
+		return o.withoutRestore()
 	}
-	if lost := o.unreplayable(); len(lost) > 0 {
+	if lost := o.sourcesThat(false); len(lost) > 0 {
 		what := "source " + strings.Join(lost, ", ") + " cannot read again what it read before a failure"
 		if o.Sink == PlainSink {
 			return None, what + ", and a plain sink shows twice what is written again"
@@ -90,11 +90,20 @@ func (o *Operator) guarantee(m Mode) (Level, string) {
 	}
 }
 
-// unreplayable names the sources of o that cannot replay.
-func (o *Operator) unreplayable() []string {
+// withoutRestore judges a sink of a job that restores nothing, positions neither:
+// a source that can begins anew, with records that may be in the sink already.
+func (o *Operator) withoutRestore() (Level, string) {
+	if again := o.sourcesThat(true); len(again) > 0 {
+		return None, "nothing is restored after a failure, and source " + strings.Join(again, ", ") + " reads from its beginning again"
+	}
+	return AtMost, "nothing is restored after a failure"
+}
+
+// sourcesThat names the sources of o that can replay, or those that cannot.
+func (o *Operator) sourcesThat(replay bool) []string {
 	var names []string
 	for _, s := range o.sources() {
-		if !s.Source.Replayable {
+		if s.Source.Replayable == replay {
 			names = append(names, fmt.Sprintf("%q", s.Name))
 		}
 	}

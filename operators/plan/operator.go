@@ -47,6 +47,13 @@ type Checkpointed interface {
 	RestoreState(parts [][]byte) error
 }
 
+// MismatchError says that an operator cannot take what a checkpoint holds for
+// it, however often it is tried: the job fails for good.
+type MismatchError struct{ Reason string }
+
+// Error gives the reason, which names the remedy.
+func (e *MismatchError) Error() string { return e.Reason }
+
 // Flusher is a sink Instance that does not take part in the two-phase commit:
 // at a barrier the runtime calls Flush in place of Prepare.
 type Flusher interface {
