@@ -15,7 +15,7 @@ type Aggregator[T, Acc, R any] interface {
 	CreateAccumulator() Acc
 	// Add gives the accumulator with v in it. It may change acc in place.
 	Add(acc Acc, v T) Acc
-	// Merge gives the accumulator of two parts. Tumbling windows never call it.
+	// Merge gives the accumulator of two parts, for windows that merge.
 	Merge(a, b Acc) Acc
 	// Result is what the window shows. It must not change acc, which may go on
 	// to take late records, nor share memory with it.
@@ -26,10 +26,13 @@ type Aggregator[T, Acc, R any] interface {
 // when the window fires.
 func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string, agg Aggregator[T, Acc, R]) *Stream[WindowResult[K, R]] {
 	s := w.keyed
+	if agg == nil {
+		return addPanes(w, name, contents[T, Acc]{}, errNilAggregator, resultsOf[K](func(Acc) (none R, some bool) { return none, false }), nil)
+	}
+	if w.tumbling == nil || w.trigger != nil || w.evict != nil {
+		return aggregatePanes(w, name, agg)
+	}
 	op := s.add("window", name, func(op *plan.Operator) ([]*messages.StateSchema, error) {
-		if agg == nil {
-			return nil, fmt.Errorf("its Aggregator is nil; give it one")
-		}
 		if err := w.check(); err != nil {
 			return nil, err
 		}
@@ -37,14 +40,11 @@ func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string
 		if err != nil {
 			return nil, fmt.Errorf("the accumulator: %w", err)
 		}
-		schema := &messages.StateSchema{Name: "window", Kind: "window", Key: s.codec.Name(), Value: codec.Name() + " in " + w.windows.String()}
+		schema := &messages.StateSchema{Name: "window", Kind: "window", Key: s.codec.Name(), Value: codec.Name() + " in " + w.assigner}
 		op.New = func() plan.Instance { return newWindower(w, agg, schema, codec) }
 		return []*messages.StateSchema{schema}, nil
 	})
-	op.EventTime, op.Detail = true, w.detail()
-	if w.late != nil {
-		s.stream.top.declareSides(op, *w.late)
-	}
+	w.describe(op)
 	return output[WindowResult[K, R]](s.stream.top, op)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/weirflow/weir/operators/plan"
 )
 
-// Context is what a KeyedProcess sees of the record or timer that it is called
+// Context is what a function over keys sees of the record or timer that it is called
 // for, and of the world. It is valid during the call only.
 type Context[K comparable, R any] struct {
 	rt        *plan.Runtime
@@ -37,12 +37,14 @@ func (c *Context[K, R]) Emit(v R) { c.out.Emit(v) }
 
 // EmitAt sends v to the main output with a time of its own, in ms; what a
 // processing-time timer emits has none otherwise.
-func (c *Context[K, R]) EmitAt(v R, time int64) {
+func (c *Context[K, R]) EmitAt(v R, time int64) { c.out.emitAt(v, time) }
+
+func (o *Out[R]) emitAt(v R, time int64) {
 	if time < messages.MinEventTime || time > messages.MaxEventTime {
-		c.out.sides.fail(fmt.Errorf("EmitAt with time %d; give ms since 1970 within [%d, %d]", time, messages.MinEventTime, messages.MaxEventTime))
+		o.sides.fail(fmt.Errorf("EmitAt with time %d; give ms since 1970 within [%d, %d]", time, messages.MinEventTime, messages.MaxEventTime))
 		return
 	}
-	c.out.main.emit(v, time)
+	o.main.emit(v, time)
 }
 
 // RegisterEventTimer has OnTimer called for the current key when the watermark

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence"
 )
 
 // KeyedProcess is a function over one key at a time, with state, timers and
@@ -23,14 +24,14 @@ type KeyedProcess[K comparable, T, R any] interface {
 	ProcessElement(ctx *Context[K, R], v T) error
 }
 
-// TimerHandler is a KeyedProcess with timers.
+// TimerHandler is a KeyedProcess, or another function over keys, with timers.
 type TimerHandler[K comparable, R any] interface {
 	// OnTimer runs when a timer is due that the function registered, with the
 	// key and the state that it was registered for.
 	OnTimer(ctx *Context[K, R], at int64, domain Domain) error
 }
 
-// Opener is a KeyedProcess that must get ready.
+// Opener is a KeyedProcess, or another function over keys, that must get ready.
 type Opener interface {
 	// Open runs once in the life of a subtask: after its state was restored,
 	// before the first record or timer. State has no key yet.
@@ -62,20 +63,18 @@ func Process[K comparable, T, R any, F KeyedProcess[K, T, R]](s *KeyedStream[K, 
 		if newFunction == nil {
 			return nil, errNilFunction
 		}
-		erased := func(st *States[K]) KeyedProcess[K, T, R] { return newFunction(st) }
+		f := keyedFunction[K, R]{codec: s.codec, newFunction: func(st *States[K]) any { return newFunction(st) }, tags: tags}
 		op.New = func() plan.Instance {
-			return &processor[K, T, R]{keyedInput: s.input(), codec: s.codec, newFunction: erased, tags: tags}
+			return &processor[K, T, R]{keyedFunction: f, in: keyedRecords[K, T, R]{keyedPort: s.port()}}
 		}
-		states := newStates(keyKindOf(s.codec), top.maxParallelism)
-		_, _, err := declareFunction(states, erased)
-		return states.schemas(), err
+		return f.describe(top.maxParallelism)
 	})
 	top.declareSides(op, tags...)
 	return output[R](top, op)
 }
 
 // declareFunction makes a function and its states, with timers if it handles any.
-func declareFunction[K comparable, T, R any](s *States[K], newFunction func(*States[K]) KeyedProcess[K, T, R]) (KeyedProcess[K, T, R], *timers[K], error) {
+func declareFunction[K comparable, R any](s *States[K], newFunction func(*States[K]) any) (any, *timers[K], error) {
 	f := newFunction(s)
 	if v := reflect.ValueOf(f); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, nil, errors.New("its function is nil; let newFunction return one")
@@ -107,19 +106,77 @@ func checkMethod[I any](f any, method string) error {
 
 // processor runs a Process.
 type processor[K comparable, T, R any] struct {
-	keyedInput[K, T]
+	keyedFunction[K, R]
+	in keyedRecords[K, T, R]
+}
+
+func (p *processor[K, T, R]) Init(rt *plan.Runtime) error {
+	if err := p.keyedFunction.Init(rt); err != nil {
+		return err
+	}
+	p.in.function = p.function.(KeyedProcess[K, T, R])
+	return nil
+}
+
+func (p *processor[K, T, R]) Process(_ int, b *plan.Batch) error {
+	return p.in.process(&p.keyedFunction, b)
+}
+
+// keyedRecords is an input whose records go to a function one by one.
+type keyedRecords[K comparable, T, R any] struct {
+	keyedPort[K, T]
+	function KeyedProcess[K, T, R]
+}
+
+// process works off a batch of the input.
+func (in *keyedRecords[K, T, R]) process(p *keyedFunction[K, R], b *plan.Batch) error {
+	values, hashes := in.columns(b)
+	p.hashes = hashes
+	return p.between(b, func(from, to int) error { return in.run(p, b, values, hashes, from, to) })
+}
+
+// run calls the function for records [from, to).
+func (in *keyedRecords[K, T, R]) run(p *keyedFunction[K, R], b *plan.Batch, values []T, hashes []uint64, from, to int) error {
+	p.batch = b
+	for i := from; i < to; i++ {
+		p.at = i
+		p.ctx.scope.key, p.ctx.scope.hash = in.key(values[i]), hashes[i]
+		p.ctx.out.sides.time = b.Times[i]
+		if err := in.function.ProcessElement(&p.ctx, values[i]); err != nil {
+			return err
+		}
+		if err := p.ctx.out.failed(); err != nil {
+			return err
+		}
+	}
+	p.batch = nil
+	return nil
+}
+
+// keyedFunction is a user's function in a subtask, whatever its inputs are: its
+// life, its state, its timers, and the clock.
+type keyedFunction[K comparable, R any] struct {
+	keyedCursor
 	codec       Codec[K]
-	newFunction func(*States[K]) KeyedProcess[K, T, R]
+	newFunction func(*States[K]) any
 	tags        []AnyTag
 
 	rt       *plan.Runtime
-	function KeyedProcess[K, T, R]
+	function any
+	states   []persistence.State
 	onTimer  TimerHandler[K, R] // nil without timers
 	opened   bool
 	ctx      Context[K, R]
 }
 
-func (p *processor[K, T, R]) Init(rt *plan.Runtime) (err error) {
+// describe makes the function once, to learn what states there are.
+func (p *keyedFunction[K, R]) describe(maxParallelism int) ([]*messages.StateSchema, error) {
+	states := newStates(keyKindOf(p.codec), maxParallelism)
+	_, _, err := declareFunction[K, R](states, p.newFunction)
+	return states.schemas(), err
+}
+
+func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 	p.rt = rt
 	states := newStates(keyKindOf(p.codec), rt.MaxParallelism)
 	p.ctx = Context[K, R]{
@@ -127,11 +184,12 @@ func (p *processor[K, T, R]) Init(rt *plan.Runtime) (err error) {
 		scope: states.scope,
 		out:   Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, p.tags)},
 	}
-	if p.function, p.ctx.timers, err = declareFunction(states, p.newFunction); err != nil {
+	if p.function, p.ctx.timers, err = declareFunction[K, R](states, p.newFunction); err != nil {
 		return err
 	}
 	p.onTimer, _ = p.function.(TimerHandler[K, R])
-	for _, st := range states.all {
+	p.states = states.all
+	for _, st := range p.states {
 		if err := rt.Register(st); err != nil {
 			return err
 		}
@@ -139,7 +197,7 @@ func (p *processor[K, T, R]) Init(rt *plan.Runtime) (err error) {
 	return nil
 }
 
-func (p *processor[K, T, R]) Open() error {
+func (p *keyedFunction[K, R]) Open() error {
 	p.ctx.watermark = p.rt.Watermark()
 	if o, ok := p.function.(Opener); ok {
 		if err := o.Open(openContext(p.rt)); err != nil {
@@ -158,11 +216,11 @@ func openContext(rt *plan.Runtime) OpenContext {
 	}
 }
 
-func (p *processor[K, T, R]) Process(_ int, b *plan.Batch) error {
-	values, hashes := p.columns(b)
+// between runs the records between the marks of a batch, and advances at each mark.
+func (p *keyedFunction[K, R]) between(b *plan.Batch, run func(from, to int) error) error {
 	from := 0
 	for _, m := range b.Marks {
-		if err := p.run(b, values, hashes, from, m.Index); err != nil {
+		if err := run(from, m.Index); err != nil {
 			return err
 		}
 		if err := p.advance(m.Watermark); err != nil {
@@ -170,32 +228,14 @@ func (p *processor[K, T, R]) Process(_ int, b *plan.Batch) error {
 		}
 		from = m.Index
 	}
-	if err := p.run(b, values, hashes, from, len(values)); err != nil {
+	if err := run(from, b.Len()); err != nil {
 		return err
 	}
 	return p.ctx.out.flush()
 }
 
-// run calls the function for records [from, to).
-func (p *processor[K, T, R]) run(b *plan.Batch, values []T, hashes []uint64, from, to int) error {
-	p.batch = b
-	for i := from; i < to; i++ {
-		p.at = i
-		p.ctx.scope.key, p.ctx.scope.hash = p.key(values[i]), hashes[i]
-		p.ctx.out.sides.time = b.Times[i]
-		if err := p.function.ProcessElement(&p.ctx, values[i]); err != nil {
-			return err
-		}
-		if err := p.ctx.out.failed(); err != nil {
-			return err
-		}
-	}
-	p.batch = nil
-	return nil
-}
-
 // advance fires what a watermark makes due, before it goes on itself.
-func (p *processor[K, T, R]) advance(watermark int64) error {
+func (p *keyedFunction[K, R]) advance(watermark int64) error {
 	if watermark <= p.ctx.watermark {
 		return nil
 	}
@@ -208,7 +248,7 @@ func (p *processor[K, T, R]) advance(watermark int64) error {
 }
 
 // OnProcessingTime fires the timers due and asks for the next one.
-func (p *processor[K, T, R]) OnProcessingTime(now int64) error {
+func (p *keyedFunction[K, R]) OnProcessingTime(now int64) error {
 	if err := p.fireTimers(ProcessingTime, now); err != nil {
 		return err
 	}
@@ -217,7 +257,7 @@ func (p *processor[K, T, R]) OnProcessingTime(now int64) error {
 }
 
 // fireTimers works off one domain, with what OnTimer registers meanwhile.
-func (p *processor[K, T, R]) fireTimers(d Domain, now int64) error {
+func (p *keyedFunction[K, R]) fireTimers(d Domain, now int64) error {
 	if p.onTimer == nil {
 		return nil
 	}
@@ -242,7 +282,7 @@ func (p *processor[K, T, R]) fireTimers(d Domain, now int64) error {
 
 // wake asks the runtime for the next processing-time timer. One that is overdue
 // when a restored subtask opens so fires at once.
-func (p *processor[K, T, R]) wake() {
+func (p *keyedFunction[K, R]) wake() {
 	if p.onTimer == nil {
 		return
 	}
@@ -251,9 +291,9 @@ func (p *processor[K, T, R]) wake() {
 	}
 }
 
-func (p *processor[K, T, R]) Finish() error { return nil }
+func (p *keyedFunction[K, R]) Finish() error { return nil }
 
-func (p *processor[K, T, R]) Close() error {
+func (p *keyedFunction[K, R]) Close() error {
 	if c, ok := p.function.(io.Closer); ok && p.opened {
 		p.opened = false
 		return c.Close()

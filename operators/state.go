@@ -106,9 +106,11 @@ func (s *States[K]) declared(name string) bool {
 }
 
 // schemas describes the states declared so far.
-func (s *States[K]) schemas() []*messages.StateSchema {
+func (s *States[K]) schemas() []*messages.StateSchema { return schemasOf(s.all) }
+
+func schemasOf(states []persistence.State) []*messages.StateSchema {
 	var all []*messages.StateSchema
-	for _, st := range s.all {
+	for _, st := range states {
 		all = append(all, st.Schema())
 	}
 	return all

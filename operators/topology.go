@@ -18,6 +18,7 @@ type Topology struct {
 	parallelism    int
 	operators      []*plan.Operator
 	tags           map[string]tagUse
+	single         map[*plan.Operator]bool // those of WindowAll: parallelism 1
 	errs           []error
 }
 
@@ -29,6 +30,7 @@ func NewTopology(name string) *Topology {
 		maxParallelism: plan.DefaultMaxParallelism,
 		parallelism:    1,
 		tags:           map[string]tagUse{},
+		single:         map[*plan.Operator]bool{},
 	}
 }
 
@@ -88,6 +90,10 @@ func (t *Topology) failf(op *plan.Operator, format string, args ...any) {
 func (t *Topology) setParallelism(op *plan.Operator, n int) {
 	if n < 1 {
 		t.failf(op, "parallelism %d: give at least 1, or leave it out for the topology's default", n)
+		return
+	}
+	if t.single[op] && n != 1 {
+		t.failf(op, "parallelism %d: WindowAll has all records in one subtask; leave it out, or key the stream", n)
 		return
 	}
 	op.Parallelism = n

@@ -36,11 +36,11 @@ type windower[K comparable, T, Acc, R any] struct {
 }
 
 func newWindower[K comparable, T, Acc, R any](w *WindowedStream[K, T], agg Aggregator[T, Acc, R], schema *messages.StateSchema, codec Codec[Acc]) *windower[K, T, Acc, R] {
-	o := &windower[K, T, Acc, R]{keyedInput: w.keyed.input(), agg: agg, late: w.late, size: uint64(w.windows.size.Milliseconds())}
+	o := &windower[K, T, Acc, R]{keyedInput: w.keyed.input(), agg: agg, late: w.late, size: uint64(w.tumbling.size.Milliseconds())}
 	o.first, _ = agg.(firster[T, Acc])
 	o.state = windowState[K, Acc]{
 		schema: schema, keys: keyKindOf(w.keyed.codec), values: codec,
-		windows: w.windows.assigner(), lateness: w.lateness.Milliseconds(),
+		windows: w.tumbling.assigner(), lateness: w.lateness.Milliseconds(),
 	}
 	return o
 }
@@ -115,7 +115,7 @@ func (o *windower[K, T, Acc, R]) fold(t *table.Table[K, Acc], v T, hash uint64) 
 // to be done there.
 func (o *windower[K, T, Acc, R]) assign(v T, time int64, hash uint64) error {
 	if time < messages.MinEventTime || time > messages.MaxEventTime {
-		return fmt.Errorf("a record without an event time (%d) came to a window; give it one by the source's watermark strategy, or by EmitAt", time)
+		return errWithoutTime(time)
 	}
 	w, watermark := o.state.windows.Assign(time), o.state.watermark(hash)
 	if o.state.open.TooLate(w, watermark) {
@@ -177,4 +177,8 @@ func (o *windower[K, T, Acc, R]) fireWindow(p *window.Pane[*table.Table[K, Acc]]
 
 func (o *windower[K, T, Acc, R]) emit(w window.Window, key K, acc Acc) {
 	o.out.emit(WindowResult[K, R]{Key: key, Start: w.Start, End: w.End, Value: o.agg.Result(acc)}, w.MaxTimestamp())
+}
+
+func errWithoutTime(time int64) error {
+	return fmt.Errorf("a record without an event time (%d) came to a window; give it one by the source's watermark strategy, or by EmitAt", time)
 }

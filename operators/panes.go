@@ -1,0 +1,490 @@
+package operators
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/operators/window"
+	"github.com/weirflow/weir/persistence"
+	"github.com/weirflow/weir/persistence/table"
+)
+
+// paneSpec is what an operator of any windows, trigger, evictor and function is
+// made of. windower is its quick sister for the commonest case.
+type paneSpec[K comparable, T, A, R any] struct {
+	w        *WindowedStream[K, T]
+	contents contents[T, A]
+	declare  func(s *WindowStates[K]) windowFunction[K, A, R]
+	tags     []AnyTag
+}
+
+// windowFunction is what happens to a window that fires; all but apply may be nil.
+type windowFunction[K comparable, A, R any] struct {
+	open  func(OpenContext) error
+	apply func(c *WindowContext[K, R], contents A) error
+	clear func(c *WindowContext[K, R]) error
+	close func() error
+}
+
+// paneOperator keeps a pane for each key and window, and has the trigger say
+// when it fires. Timers of a window are its trigger's and the one that ends it.
+//
+// Invariant: scope is at the window that is being worked on, and so are all
+// states that triggers and functions have of windows.
+type paneOperator[K comparable, T, A, R any] struct {
+	keyedInput[K, T]
+	spec *paneSpec[K, T, A, R]
+	cut  cut
+
+	rt       *plan.Runtime
+	windows  *States[WindowKey[K]]
+	global   *States[K]
+	scope    *keyScope[WindowKey[K]] // of windows
+	panes    *table.Table[WindowKey[K], pane[A]]
+	sessions *table.Table[K, []Window] // of every key, windows that merge only
+	sub      subkeys
+	timers   *timers[WindowKey[K]]
+	trigger  boundTrigger[K, T]
+	function windowFunction[K, A, R]
+	opened   bool
+
+	ctx     WindowContext[K, R]
+	clock   int64 // the watermark
+	cause   int64 // event time of the record or timer that is worked on, or NoTime
+	scratch []Window
+	tooLate *emitter[T] // in the side outputs; nil without a tag
+	dropped *plan.Counter
+}
+
+func newPaneOperator[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *paneOperator[K, T, A, R] {
+	return &paneOperator[K, T, A, R]{keyedInput: spec.w.keyed.input(), spec: spec, cut: spec.w.cut}
+}
+
+func (o *paneOperator[K, T, A, R]) Init(rt *plan.Runtime) error {
+	o.rt, o.dropped, o.clock = rt, rt.Counter(lateDropped), messages.NoWatermark
+	if err := o.declare(rt.MaxParallelism); err != nil {
+		return err
+	}
+	tags := o.spec.tags
+	if late := o.spec.w.late; late != nil {
+		tags = append(tags[:len(tags):len(tags)], *late)
+	}
+	o.ctx = WindowContext[K, R]{pane: o, scope: o.scope, out: Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, tags)}}
+	if late := o.spec.w.late; late != nil {
+		o.tooLate = o.ctx.out.sides.find(late.Name()).(*emitter[T])
+	}
+	for _, s := range o.states() {
+		if err := rt.Register(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// declare makes all state there is; Build asks for it too, to learn the schemas.
+func (o *paneOperator[K, T, A, R]) declare(groups int) error {
+	keys := keyKindOf(o.spec.w.keyed.codec)
+	o.sub = newSubkeys(groups)
+	o.windows = newStates(windowKeyKind(keys, groups), groups)
+	o.global = newStates(keys, groups)
+	o.scope = o.windows.scope
+	codec := paneCodec[A]{o.spec.contents.codec}
+	o.panes = newTable[WindowKey[K]](Codec[pane[A]](codec))
+	schema := &messages.StateSchema{Name: "window", Kind: "window", Key: o.windows.keys.codec.Name(), Value: codec.Name() + " in " + o.spec.w.assigner}
+	o.windows.all = append(o.windows.all, plainState(schema, groups, o.panes, o.windows.keys, Codec[pane[A]](codec)))
+	o.timers = declareTimers(o.windows)
+	if o.cut.merges {
+		o.sessions = newTable[K](Codec[[]Window](windowsCodec{}))
+		schema := &messages.StateSchema{Name: "sessions", Kind: "window", Key: keys.codec.Name(), Value: windowsCodec{}.Name()}
+		o.windows.all = append(o.windows.all, plainState(schema, groups, o.sessions, keys, Codec[[]Window](windowsCodec{})))
+	}
+	o.trigger = o.spec.w.triggering().bind(o.windows, o)
+	o.function = o.spec.declare(&WindowStates[K]{Window: o.windows, Global: o.global})
+	for _, s := range o.global.all {
+		if o.windows.declared(s.Schema().Name) {
+			o.global.fail("state %q is declared twice; give each state of an operator a name of its own", s.Schema().Name)
+		}
+	}
+	return errors.Join(append(o.windows.errs, o.global.errs...)...)
+}
+
+func (o *paneOperator[K, T, A, R]) states() []persistence.State {
+	return append(append([]persistence.State(nil), o.windows.all...), o.global.all...)
+}
+
+func (o *paneOperator[K, T, A, R]) Open() error {
+	o.clock = o.rt.Watermark()
+	if o.function.open != nil {
+		if err := o.function.open(openContext(o.rt)); err != nil {
+			return fmt.Errorf("Open: %w", err)
+		}
+	}
+	o.opened = true
+	o.wake()
+	return nil
+}
+
+func (o *paneOperator[K, T, A, R]) Finish() error { return nil }
+
+func (o *paneOperator[K, T, A, R]) Close() error {
+	if o.opened && o.function.close != nil {
+		o.opened = false
+		return o.function.close()
+	}
+	return nil
+}
+
+func (o *paneOperator[K, T, A, R]) Process(_ int, b *plan.Batch) error {
+	values, hashes := o.columns(b)
+	from := 0
+	for _, m := range b.Marks {
+		if err := o.add(b, values, hashes, from, m.Index); err != nil {
+			return err
+		}
+		if err := o.advance(m.Watermark); err != nil {
+			return err
+		}
+		from = m.Index
+	}
+	if err := o.add(b, values, hashes, from, len(values)); err != nil {
+		return err
+	}
+	return o.ctx.out.flush()
+}
+
+func (o *paneOperator[K, T, A, R]) add(b *plan.Batch, values []T, hashes []uint64, from, to int) error {
+	o.batch = b
+	for i := from; i < to; i++ {
+		o.at = i
+		if err := o.element(values[i], b.Times[i], hashes[i]); err != nil {
+			return err
+		}
+		if err := o.ctx.out.failed(); err != nil {
+			return err
+		}
+	}
+	o.batch = nil
+	return nil
+}
+
+// element takes a record into those of its windows that are still open.
+func (o *paneOperator[K, T, A, R]) element(v T, ts int64, hash uint64) error {
+	if o.cut.clock == byEvents && (ts < messages.MinEventTime || ts > messages.MaxEventTime) {
+		return errWithoutTime(ts)
+	}
+	key, taken := o.key(v), false
+	o.cause = ts
+	o.scratch = o.spec.w.assign(o.scratch[:0], v, ts, o.rt.Now())
+	for _, w := range o.scratch {
+		if o.cut.merges {
+			w = o.merge(key, hash, w)
+		}
+		if o.isTooLate(w) {
+			continue
+		}
+		taken = true
+		o.enter(key, hash, w)
+		if err := o.into(v, ts); err != nil {
+			return err
+		}
+	}
+	if !taken && o.cut.clock == byEvents && len(o.scratch) > 0 {
+		o.reject(v, ts)
+	}
+	return nil
+}
+
+// into adds a record to the window that the scope is at.
+func (o *paneOperator[K, T, A, R]) into(v T, ts int64) error {
+	p, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
+	o.spec.contents.add(&p.contents, !p.filled, v, ts)
+	p.filled = true
+	o.registerEnd()
+	return o.handle(o.trigger.onElement(v, ts))
+}
+
+func (o *paneOperator[K, T, A, R]) reject(v T, ts int64) {
+	if o.tooLate != nil {
+		o.tooLate.emit(v, ts)
+	} else {
+		o.dropped.Add(1)
+	}
+}
+
+// enter sets the scope to a window of a key.
+func (o *paneOperator[K, T, A, R]) enter(key K, hash uint64, w Window) {
+	o.global.scope.key, o.global.scope.hash = key, hash
+	o.scope.key, o.scope.hash = WindowKey[K]{key, w}, o.sub.placeWindow(hash, w)
+}
+
+// isTooLate: the window is gone. It counts as gone as soon as the watermark has
+// passed its allowed lateness, whether or not it was ever there.
+func (o *paneOperator[K, T, A, R]) isTooLate(w Window) bool {
+	return o.cut.clock == byEvents && w.ClearAt(o.lateness()) <= o.clock
+}
+
+func (o *paneOperator[K, T, A, R]) lateness() int64 { return o.spec.w.lateness.Milliseconds() }
+
+// end is when a window goes: a watermark, or a time of the clock. The global one
+// never does.
+func (o *paneOperator[K, T, A, R]) end(w Window) (d Domain, at int64, ends bool) {
+	switch o.cut.clock {
+	case byEvents:
+		return EventTime, w.ClearAt(o.lateness()), true
+	case byClock:
+		return ProcessingTime, w.MaxTimestamp(), true
+	}
+	return 0, 0, false
+}
+
+func (o *paneOperator[K, T, A, R]) registerEnd() {
+	if d, at, ends := o.end(o.scope.key.Window); ends {
+		o.register(d, at)
+	}
+}
+
+// handle does what a trigger says of the window that the scope is at.
+func (o *paneOperator[K, T, A, R]) handle(r TriggerResult) error {
+	if r.fires() {
+		if err := o.fireWindow(); err != nil {
+			return err
+		}
+	}
+	if r.purges() {
+		o.purge()
+	}
+	return nil
+}
+
+// purge empties the window. Of one that never ends nothing is kept at all.
+func (o *paneOperator[K, T, A, R]) purge() {
+	if o.cut.clock == timeless {
+		o.panes.Delete(o.scope.hash, o.scope.key)
+		return
+	}
+	p, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
+	*p = pane[A]{onTime: p.onTime}
+}
+
+// fireWindow has the function show what is in the window. An empty one shows
+// nothing.
+func (o *paneOperator[K, T, A, R]) fireWindow() error {
+	p, existed := o.panes.Upsert(o.scope.hash, o.scope.key)
+	if !existed || !p.filled {
+		if !existed {
+			o.panes.Delete(o.scope.hash, o.scope.key)
+		}
+		return nil
+	}
+	o.ctx.firing = o.firingOf(p)
+	o.ctx.out.sides.time = o.timeOf(o.scope.key.Window)
+	if o.spec.contents.evict == nil {
+		return o.function.apply(&o.ctx, p.contents)
+	}
+	return o.fireEvicting()
+}
+
+// fireEvicting asks the evictor before and after the function. What it leaves
+// stays in the window.
+func (o *paneOperator[K, T, A, R]) fireEvicting() error {
+	e, c := o.spec.contents.evict, EvictContext{o.scope.key.Window, o.clock, o.rt.Now()}
+	p, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
+	elements := elementsIn[T](p)
+	*elements = e.EvictBefore(*elements, c)
+	if err := o.function.apply(&o.ctx, p.contents); err != nil {
+		return err
+	}
+	p, _ = o.panes.Upsert(o.scope.hash, o.scope.key)
+	elements = elementsIn[T](p)
+	*elements = e.EvictAfter(*elements, c)
+	p.filled = len(*elements) > 0
+	return nil
+}
+
+// elementsIn: where there is an evictor A is []Element[T], see gathered.
+func elementsIn[T, A any](p *pane[A]) *[]Element[T] {
+	return (*[]Element[T])(unsafe.Pointer(&p.contents))
+}
+
+// firingOf says which firing comes now, and notes the one on time.
+func (o *paneOperator[K, T, A, R]) firingOf(p *pane[A]) Firing {
+	last := o.scope.key.Window.MaxTimestamp()
+	switch {
+	case o.cut.clock == timeless, o.cut.clock == byEvents && last > o.clock, o.cut.clock == byClock && last > o.rt.Now():
+		return Early
+	case p.onTime:
+		return Late
+	}
+	p.onTime = true
+	return OnTime
+}
+
+// timeOf is the event time of a window's results: its last millisecond, or what
+// made a window that never ends fire.
+func (o *paneOperator[K, T, A, R]) timeOf(w Window) int64 {
+	if o.cut.clock == timeless {
+		return o.cause
+	}
+	return min(w.MaxTimestamp(), messages.MaxEventTime)
+}
+
+// advance fires what a watermark makes due; results leave before it.
+func (o *paneOperator[K, T, A, R]) advance(watermark int64) error {
+	if watermark <= o.clock {
+		return nil
+	}
+	o.clock = watermark
+	if err := o.fireTimers(EventTime, watermark); err != nil {
+		return err
+	}
+	o.ctx.out.mark(watermark)
+	return nil
+}
+
+// OnProcessingTime is plan.ProcessingTimer's.
+func (o *paneOperator[K, T, A, R]) OnProcessingTime(now int64) error {
+	if err := o.fireTimers(ProcessingTime, now); err != nil {
+		return err
+	}
+	o.wake()
+	return o.ctx.out.flush()
+}
+
+func (o *paneOperator[K, T, A, R]) wake() {
+	if at, ok := o.timers.next(ProcessingTime); ok {
+		o.rt.SetTimer(at)
+	}
+}
+
+func (o *paneOperator[K, T, A, R]) fireTimers(d Domain, now int64) error {
+	defer func() { o.firing = false }()
+	for {
+		at, ok := o.timers.pop(d, now) // sets the scope
+		if !ok {
+			return nil
+		}
+		k := o.scope.key
+		hash := o.global.keys.hash(k.Key)
+		o.enter(k.Key, hash, k.Window)
+		o.fire(at, hash)
+		if err := o.onTimer(d, at); err != nil {
+			return err
+		}
+		if err := o.ctx.out.failed(); err != nil {
+			return err
+		}
+	}
+}
+
+// onTimer asks the trigger, and ends the window when that is due.
+func (o *paneOperator[K, T, A, R]) onTimer(d Domain, at int64) error {
+	if o.cause = at; d == ProcessingTime {
+		o.cause = NoTime
+	}
+	if err := o.handle(o.trigger.onTimer(d, at)); err != nil {
+		return err
+	}
+	if domain, end, ends := o.end(o.scope.key.Window); ends && domain == d && end == at {
+		return o.clear()
+	}
+	return nil
+}
+
+// clear drops all there is of the window that the scope is at.
+func (o *paneOperator[K, T, A, R]) clear() error {
+	o.panes.Delete(o.scope.hash, o.scope.key)
+	o.trigger.clear()
+	o.trigger.forget()
+	if o.sessions != nil {
+		o.leave(o.scope.key)
+	}
+	if o.function.clear == nil {
+		return nil
+	}
+	return o.function.clear(&o.ctx)
+}
+
+// leave takes a session off the list of its key.
+func (o *paneOperator[K, T, A, R]) leave(k WindowKey[K]) {
+	hash := o.global.scope.hash
+	list, _ := o.sessions.Get(hash, k.Key)
+	var rest []Window
+	for _, w := range list {
+		if w != k.Window {
+			rest = append(rest, w)
+		}
+	}
+	o.setSessions(hash, k.Key, rest)
+}
+
+func (o *paneOperator[K, T, A, R]) setSessions(hash uint64, key K, list []Window) {
+	if len(list) == 0 {
+		o.sessions.Delete(hash, key)
+		return
+	}
+	place, _ := o.sessions.Upsert(hash, key)
+	*place = list
+}
+
+// merge finds the session of a record's window: one that is new, one that grows,
+// or one that several become. Nothing changes when that is too late.
+func (o *paneOperator[K, T, A, R]) merge(key K, hash uint64, w Window) Window {
+	list, _ := o.sessions.Get(hash, key)
+	merged, absorbed, rest := window.Merge(list, w)
+	if o.isTooLate(merged) || len(absorbed) == 1 && absorbed[0] == merged {
+		return merged
+	}
+	o.setSessions(hash, key, rest)
+	if len(absorbed) > 0 {
+		o.absorb(key, hash, merged, absorbed)
+	}
+	return merged
+}
+
+// absorb moves panes and triggers of windows into the one that they become.
+func (o *paneOperator[K, T, A, R]) absorb(key K, hash uint64, merged Window, absorbed []Window) {
+	var all pane[A]
+	for _, w := range absorbed {
+		o.enter(key, hash, w)
+		p, _ := o.panes.Upsert(o.scope.hash, o.scope.key) // not Get: what it holds goes on to change
+		o.join(&all, *p)
+		o.panes.Delete(o.scope.hash, o.scope.key)
+		o.trigger.clear()
+		if d, at, ends := o.end(w); ends {
+			o.delete(d, at)
+		}
+	}
+	o.enter(key, hash, merged)
+	place, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
+	all.onTime = all.onTime && merged.MaxTimestamp() <= o.clock
+	*place = all
+	o.trigger.onMerge()
+}
+
+func (o *paneOperator[K, T, A, R]) join(all *pane[A], p pane[A]) {
+	all.onTime = all.onTime || p.onTime
+	switch {
+	case !p.filled:
+	case !all.filled:
+		all.contents, all.filled = p.contents, true
+	default:
+		o.spec.contents.merge(&all.contents, p.contents)
+	}
+}
+
+// What triggers and contexts may ask: paneTimers.
+
+func (o *paneOperator[K, T, A, R]) window() Window   { return o.scope.key.Window }
+func (o *paneOperator[K, T, A, R]) watermark() int64 { return o.clock }
+func (o *paneOperator[K, T, A, R]) now() int64       { return o.rt.Now() }
+
+func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) {
+	if o.timers.register(d, at) && d == ProcessingTime {
+		o.rt.SetTimer(at)
+	}
+}
+
+func (o *paneOperator[K, T, A, R]) delete(d Domain, at int64) { o.timers.delete(d, at) }
