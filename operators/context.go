@@ -49,7 +49,9 @@ func (o *Out[R]) emitAt(v R, time int64) {
 
 // RegisterEventTimer has OnTimer called for the current key when the watermark
 // reaches at. A timer at or behind the watermark waits for the next greater
-// one. A key and a time make one timer, however often they are registered.
+// one; registered by OnTimer it fires before the watermark goes on, so a function
+// must not register the time again that it is called for. A key and a time make
+// one timer, however often they are registered.
 func (c *Context[K, R]) RegisterEventTimer(at int64) { c.register(EventTime, at) }
 
 // RegisterProcessingTimer has OnTimer called for the current key when the clock

@@ -30,6 +30,7 @@
 //
 // # Testing
 //
-// Slice is a source for tests. Codecs, keys and the hash of keys are parts of
+// Slice is a source for tests, and the operatortest package runs an operator or
+// a whole topology by hand, without a cluster. Codecs, keys and the hash of keys are parts of
 // the snapshot format, see keyhash.go and CodecOf.
 package operators
