@@ -3,7 +3,6 @@ package operators
 import (
 	"fmt"
 	"reflect"
-	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 
@@ -39,24 +38,22 @@ func CodecOf[T any]() (Codec[T], error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case isProto(t):
-		return newProtoCodec[T](), nil
+		return &objectCodec[T]{newProtoObject(t)}, nil
 	case t == timeType:
 		return any(timeCodec{}).(Codec[T]), nil
 	}
-	if c := fixedCodecOf[T](t.Kind()); c != nil {
-		return c, nil
+	l := layoutOf(t)
+	if l.form == formInt || l.form == formBool || l.form == formString {
+		return &plainCodec[T]{l}, nil
 	}
 	schema, err := describe(t)
-	if err != nil {
-		return nil, err
-	}
 	switch {
+	case err != nil:
+		return nil, err
 	case binaryMarshals(t):
-		return newBinaryCodec[T](schema), nil
-	case isBytes(t):
-		return arrayCodec[T]{}, nil
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
-		return bytesCodec[T]{}, nil
+		return &objectCodec[T]{binaryObject{schema}}, nil
+	case l.form != formNone:
+		return &plainCodec[T]{l}, nil
 	}
 	return newCBORCodec[T]("cbor:"+schema, timesIn(t)), nil
 }
@@ -82,7 +79,3 @@ func cloneOf[T any](c Codec[T]) func(T) T {
 		return v
 	}
 }
-
-// as reads v as another type of the same size and layout: a named integer as
-// the integer, a named string as the string.
-func as[To, From any](v From) To { return *(*To)(unsafe.Pointer(&v)) }

@@ -15,6 +15,33 @@ var (
 	protoType       = reflect.TypeFor[proto.Message]()
 )
 
+// objectCodec is the Codec of a type that encodes itself, its types erased
+// behind the length that each encoding has before it.
+type objectCodec[T any] struct{ object object }
+
+// object is a type that encodes itself. Values and pointers to them are boxed.
+type object interface {
+	name() string
+	append(buf []byte, v any) ([]byte, error) // of a *T
+	decode(b []byte, into any) error          // into a *T; b may not be kept
+}
+
+func (c *objectCodec[T]) Name() string { return c.object.name() }
+
+func (c *objectCodec[T]) Append(buf []byte, v T) ([]byte, error) { return c.object.append(buf, &v) }
+
+func (c *objectCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
+	b, rest, err := sized(c.object.name(), p)
+	if err != nil {
+		return v, p, err
+	}
+	into := new(T)
+	if err := c.object.decode(b, into); err != nil {
+		return v, p, err
+	}
+	return *into, rest, nil
+}
+
 // binaryMarshals tells whether a t, not a pointer, encodes itself both ways.
 func binaryMarshals(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
@@ -22,32 +49,26 @@ func binaryMarshals(t reflect.Type) bool {
 		p.Implements(marshalerType) && p.Implements(unmarshalerType)
 }
 
-// binaryCodec: uvarint length and what MarshalBinary gives.
-type binaryCodec[T any] struct{ name string }
+// binaryObject is what MarshalBinary gives.
+type binaryObject struct{ schema string }
 
-func newBinaryCodec[T any](name string) Codec[T] { return binaryCodec[T]{name} }
+func (o binaryObject) name() string { return o.schema }
 
-func (c binaryCodec[T]) Name() string { return c.name }
-
-func (c binaryCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	b, err := any(&v).(encoding.BinaryMarshaler).MarshalBinary()
+func (o binaryObject) append(buf []byte, v any) ([]byte, error) {
+	b, err := v.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
-		return buf, fmt.Errorf("encoding %s: MarshalBinary: %w", c.name, err)
+		return buf, fmt.Errorf("encoding %s: MarshalBinary: %w", o.schema, err)
 	}
 	return append(binary.AppendUvarint(buf, uint64(len(b))), b...), nil
 }
 
-// Decode copies the bytes, for UnmarshalBinary may keep what it is given only
+// decode copies the bytes, for UnmarshalBinary may keep what it is given only
 // by breaking its own contract, but some do.
-func (c binaryCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
-	b, rest, err := sized(c.name, p)
-	if err != nil {
-		return v, p, err
+func (o binaryObject) decode(b []byte, into any) error {
+	if err := into.(encoding.BinaryUnmarshaler).UnmarshalBinary(append([]byte(nil), b...)); err != nil {
+		return fmt.Errorf("decoding %s: UnmarshalBinary: %w", o.schema, err)
 	}
-	if err := any(&v).(encoding.BinaryUnmarshaler).UnmarshalBinary(append([]byte(nil), b...)); err != nil {
-		return v, p, fmt.Errorf("decoding %s: UnmarshalBinary: %w", c.name, err)
-	}
-	return v, rest, nil
+	return nil
 }
 
 // isProto tells whether t is a pointer to a generated message. A struct that
@@ -60,42 +81,39 @@ func isProto(t reflect.Type) bool {
 	return reflect.TypeOf(m.ProtoReflect().Interface()) == t
 }
 
-// protoCodec: uvarint length and the message, its maps in a stable order.
-type protoCodec[T any] struct {
-	name  string
-	empty proto.Message
+// protoObject is a message, its maps in a stable order.
+type protoObject struct {
+	schema string
+	empty  proto.Message
 }
 
-func newProtoCodec[T any]() Codec[T] {
-	empty := reflect.New(reflect.TypeFor[T]().Elem()).Interface().(proto.Message)
-	return protoCodec[T]{name: "proto:" + string(empty.ProtoReflect().Descriptor().FullName()), empty: empty}
+func newProtoObject(t reflect.Type) object {
+	empty := reflect.New(t.Elem()).Interface().(proto.Message)
+	return protoObject{schema: "proto:" + string(empty.ProtoReflect().Descriptor().FullName()), empty: empty}
 }
 
-func (c protoCodec[T]) Name() string { return c.name }
+func (o protoObject) name() string { return o.schema }
 
-func (c protoCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	m := any(v).(proto.Message)
+func (o protoObject) append(buf []byte, v any) ([]byte, error) {
+	m := reflect.ValueOf(v).Elem().Interface().(proto.Message)
 	if !m.ProtoReflect().IsValid() {
-		return buf, fmt.Errorf("encoding %s: the message is nil; emit an empty one, or nothing", c.name)
+		return buf, fmt.Errorf("encoding %s: the message is nil; emit an empty one, or nothing", o.schema)
 	}
 	options := proto.MarshalOptions{Deterministic: true}
 	buf = binary.AppendUvarint(buf, uint64(options.Size(m)))
 	options.UseCachedSize = true
 	out, err := options.MarshalAppend(buf, m)
 	if err != nil {
-		return buf, fmt.Errorf("encoding %s: %w", c.name, err)
+		return buf, fmt.Errorf("encoding %s: %w", o.schema, err)
 	}
 	return out, nil
 }
 
-func (c protoCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
-	b, rest, err := sized(c.name, p)
-	if err != nil {
-		return v, p, err
-	}
-	m := c.empty.ProtoReflect().New().Interface()
+func (o protoObject) decode(b []byte, into any) error {
+	m := o.empty.ProtoReflect().New().Interface()
 	if err := proto.Unmarshal(b, m); err != nil {
-		return v, p, fmt.Errorf("decoding %s: %w", c.name, err)
+		return fmt.Errorf("decoding %s: %w", o.schema, err)
 	}
-	return any(m).(T), rest, nil
+	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(m))
+	return nil
 }

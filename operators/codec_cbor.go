@@ -24,13 +24,13 @@ type cborScratch[T any] struct {
 	out   bytes.Buffer
 }
 
-func newCBORCodec[T any](name string, times timeCheck) cborCodec[T] {
-	return cborCodec[T]{name: name, times: times, scratch: &sync.Pool{New: func() any { return new(cborScratch[T]) }}}
+func newCBORCodec[T any](name string, times timeCheck) *cborCodec[T] {
+	return &cborCodec[T]{name: name, times: times, scratch: &sync.Pool{New: func() any { return new(cborScratch[T]) }}}
 }
 
-func (c cborCodec[T]) Name() string { return c.name }
+func (c *cborCodec[T]) Name() string { return c.name }
 
-func (c cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
+func (c *cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
 	s := c.scratch.Get().(*cborScratch[T])
 	defer c.scratch.Put(s)
 	defer s.forget()
@@ -49,7 +49,7 @@ func (s *cborScratch[T]) forget() {
 	}
 }
 
-func (c cborCodec[T]) encode(s *cborScratch[T]) error {
+func (c *cborCodec[T]) encode(s *cborScratch[T]) error {
 	if c.times != nil {
 		if err := c.times(reflect.ValueOf(&s.value).Elem()); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (c cborCodec[T]) encode(s *cborScratch[T]) error {
 	return cborEnc.MarshalToBuffer(&s.value, &s.out)
 }
 
-func (c cborCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
+func (c *cborCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
 	rest, err = cborDec.UnmarshalFirst(p, &v)
 	if err != nil {
 		return v, p, fmt.Errorf("decoding %s: %w", c.name, err)

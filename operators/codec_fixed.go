@@ -9,157 +9,152 @@ import (
 	"unsafe"
 )
 
-type integer interface {
-	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
+// plainCodec is the Codec of a type whose memory a layout can read and write:
+// integers, floats, bool, strings, byte slices and byte arrays. All that depends
+// on T is where the value lies, so that a program with many types has the
+// encoding once.
+type plainCodec[T any] struct{ layout layout }
+
+func (c *plainCodec[T]) Name() string { return c.layout.name }
+
+func (c *plainCodec[T]) Append(buf []byte, v T) ([]byte, error) {
+	return c.layout.append(buf, unsafe.Pointer(&v)), nil
 }
 
-// fixedCodecOf gives the codec of a kind of fixed size or a string, or nil.
-func fixedCodecOf[T any](kind reflect.Kind) Codec[T] {
-	switch kind {
+func (c *plainCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
+	rest, err = c.layout.decode(p, unsafe.Pointer(&v))
+	return v, rest, err
+}
+
+// layout says what lies in memory. Its methods are no interface's, so that what
+// they point to stays on the stack.
+type layout struct {
+	name string
+	form form
+	size int // bytes, of forms with a fixed size
+}
+
+type form uint8
+
+const (
+	formNone   form = iota
+	formInt         // and floats, as their bits: little endian
+	formBool        // 0 or 1
+	formString      // uvarint length and bytes, which need not be UTF-8
+	formBytes       // uvarint length + 1 and bytes; 0 is nil
+	formArray       // bytes as they are
+)
+
+// layoutOf gives the layout of a type of a fixed size, a string or bytes, named
+// by its kind, which keeps int apart from int64: a state is not retyped so. Any
+// other type has formNone.
+func layoutOf(t reflect.Type) layout {
+	l := layout{name: t.Kind().String(), size: int(t.Size())}
+	switch t.Kind() {
 	case reflect.Bool:
-		return boolCodec[T]{}
-	case reflect.Int8:
-		return intCodec[T, int8]{"int8"}
-	case reflect.Int16:
-		return intCodec[T, int16]{"int16"}
-	case reflect.Int32:
-		return intCodec[T, int32]{"int32"}
-	case reflect.Int64, reflect.Int:
-		return intCodec[T, int64]{kind.String()}
-	case reflect.Uint8:
-		return intCodec[T, uint8]{"uint8"}
-	case reflect.Uint16:
-		return intCodec[T, uint16]{"uint16"}
-	case reflect.Uint32:
-		return intCodec[T, uint32]{"uint32"}
-	case reflect.Uint64, reflect.Uint:
-		return intCodec[T, uint64]{kind.String()}
-	case reflect.Float32:
-		return intCodec[T, uint32]{"float32"} // as its bits
-	case reflect.Float64:
-		return intCodec[T, uint64]{"float64"}
+		l.form = formBool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Float32, reflect.Float64:
+		l.form = formInt
 	case reflect.String:
-		return stringCodec[T]{}
+		l.form = formString
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			l.name, l.form = "bytes", formBytes
+		}
+	case reflect.Array:
+		if isBytes(t) {
+			l.name, l.form = fmt.Sprintf("[%d]byte", t.Size()), formArray
+		}
 	}
-	return nil
+	return l
 }
 
-// intCodec writes the memory of a T, an integer or float as wide as I, little
-// endian. The name keeps int apart from int64, for a state is not retyped so.
-type intCodec[T any, I integer] struct{ name string }
-
-func (c intCodec[T, I]) Name() string { return c.name }
-
-func (c intCodec[T, I]) Append(buf []byte, v T) ([]byte, error) {
-	x := uint64(as[I](v))
-	switch unsafe.Sizeof(v) {
-	case 1:
-		return append(buf, byte(x)), nil
-	case 2:
-		return binary.LittleEndian.AppendUint16(buf, uint16(x)), nil
-	case 4:
-		return binary.LittleEndian.AppendUint32(buf, uint32(x)), nil
+func (l *layout) append(buf []byte, v unsafe.Pointer) []byte {
+	switch l.form {
+	case formInt:
+		return appendInt(buf, v, l.size)
+	case formBool:
+		return append(buf, *(*uint8)(v))
+	case formString:
+		s := *(*string)(v)
+		return append(binary.AppendUvarint(buf, uint64(len(s))), s...)
+	case formBytes:
+		b := *(*[]byte)(v)
+		if b == nil {
+			return append(buf, 0)
+		}
+		return append(binary.AppendUvarint(buf, uint64(len(b))+1), b...)
 	}
-	return binary.LittleEndian.AppendUint64(buf, x), nil
+	return append(buf, unsafe.Slice((*byte)(v), l.size)...)
 }
 
-func (c intCodec[T, I]) Decode(p []byte) (v T, rest []byte, err error) {
-	size := int(unsafe.Sizeof(v))
-	if len(p) < size {
-		return v, p, short(c.name, size, len(p))
-	}
-	var x uint64
+func appendInt(buf []byte, v unsafe.Pointer, size int) []byte {
 	switch size {
 	case 1:
-		x = uint64(p[0])
+		return append(buf, *(*uint8)(v))
 	case 2:
-		x = uint64(binary.LittleEndian.Uint16(p))
+		return binary.LittleEndian.AppendUint16(buf, *(*uint16)(v))
 	case 4:
-		x = uint64(binary.LittleEndian.Uint32(p))
+		return binary.LittleEndian.AppendUint32(buf, *(*uint32)(v))
+	}
+	return binary.LittleEndian.AppendUint64(buf, *(*uint64)(v))
+}
+
+// decode reads a value into v, which is zero and stays so on an error.
+func (l *layout) decode(p []byte, v unsafe.Pointer) (rest []byte, err error) {
+	switch l.form {
+	case formString:
+		b, rest, err := sized(l.name, p)
+		if err == nil {
+			*(*string)(v) = string(b)
+			return rest, nil
+		}
+		return p, err
+	case formBytes:
+		return decodeBytes(p, v)
+	}
+	if len(p) < l.size {
+		return p, short(l.name, l.size, len(p))
+	}
+	switch l.form {
+	case formInt:
+		decodeInt(p, v, l.size)
+	case formBool:
+		if p[0] > 1 {
+			return p, fmt.Errorf("decoding bool: byte %d is neither 0 nor 1", p[0])
+		}
+		*(*uint8)(v) = p[0]
 	default:
-		x = binary.LittleEndian.Uint64(p)
+		copy(unsafe.Slice((*byte)(v), l.size), p)
 	}
-	return as[T](I(x)), p[size:], nil
+	return p[l.size:], nil
 }
 
-type boolCodec[T any] struct{}
-
-func (boolCodec[T]) Name() string { return "bool" }
-
-func (boolCodec[T]) Append(buf []byte, v T) ([]byte, error) { return append(buf, as[uint8](v)), nil }
-
-func (boolCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
-	if len(p) < 1 {
-		return v, p, short("bool", 1, 0)
+func decodeInt(p []byte, v unsafe.Pointer, size int) {
+	switch size {
+	case 1:
+		*(*uint8)(v) = p[0]
+	case 2:
+		*(*uint16)(v) = binary.LittleEndian.Uint16(p)
+	case 4:
+		*(*uint32)(v) = binary.LittleEndian.Uint32(p)
+	default:
+		*(*uint64)(v) = binary.LittleEndian.Uint64(p)
 	}
-	if p[0] > 1 {
-		return v, p, fmt.Errorf("decoding bool: byte %d is neither 0 nor 1", p[0])
-	}
-	return as[T](p[0] == 1), p[1:], nil
 }
 
-// stringCodec: uvarint length and bytes, which need not be UTF-8.
-type stringCodec[T any] struct{}
-
-func (stringCodec[T]) Name() string { return "string" }
-
-func (stringCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	s := as[string](v)
-	return append(binary.AppendUvarint(buf, uint64(len(s))), s...), nil
-}
-
-func (stringCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
-	b, rest, err := sized("string", p)
-	if err != nil {
-		return v, p, err
-	}
-	return as[T](string(b)), rest, nil
-}
-
-// bytesCodec: uvarint length + 1 and bytes; 0 is nil.
-type bytesCodec[T any] struct{}
-
-func (bytesCodec[T]) Name() string { return "bytes" }
-
-func (bytesCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	b := as[[]byte](v)
-	if b == nil {
-		return append(buf, 0), nil
-	}
-	return append(binary.AppendUvarint(buf, uint64(len(b))+1), b...), nil
-}
-
-func (bytesCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
+func decodeBytes(p []byte, v unsafe.Pointer) (rest []byte, err error) {
 	n, rest, ok := uvarint(p)
 	if !ok || n > uint64(len(rest))+1 {
-		return v, p, short("bytes", int(min(n, math.MaxInt32)), len(rest))
+		return p, short("bytes", int(min(n, math.MaxInt32)), len(rest))
 	}
 	if n == 0 {
-		return v, rest, nil
+		return rest, nil
 	}
-	b := append(make([]byte, 0, n-1), rest[:n-1]...)
-	return as[T](b), rest[n-1:], nil
-}
-
-// arrayCodec writes an array of bytes as it is.
-type arrayCodec[T any] struct{}
-
-func (arrayCodec[T]) Name() string {
-	var v T
-	return fmt.Sprintf("[%d]byte", unsafe.Sizeof(v))
-}
-
-func (arrayCodec[T]) Append(buf []byte, v T) ([]byte, error) {
-	return append(buf, unsafe.Slice((*byte)(unsafe.Pointer(&v)), unsafe.Sizeof(v))...), nil
-}
-
-func (c arrayCodec[T]) Decode(p []byte) (v T, rest []byte, err error) {
-	size := int(unsafe.Sizeof(v))
-	if len(p) < size {
-		return v, p, short(c.Name(), size, len(p))
-	}
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&v)), size), p)
-	return v, p[size:], nil
+	*(*[]byte)(v) = append(make([]byte, 0, n-1), rest[:n-1]...)
+	return rest[n-1:], nil
 }
 
 // sized reads a uvarint length and that many bytes; b aliases p.

@@ -51,22 +51,10 @@ func newKeyer[T, K any](key func(T) K, codec Codec[K]) plan.Keyer {
 	k := &keyer[T, K]{key: key, name: codec.Name()}
 	t := reflect.TypeFor[K]()
 	switch t.Kind() {
-	case reflect.Int8:
-		k.loop = hashInts[T, K, int8]
-	case reflect.Int16:
-		k.loop = hashInts[T, K, int16]
-	case reflect.Int32:
-		k.loop = hashInts[T, K, int32]
-	case reflect.Int, reflect.Int64:
-		k.loop = hashInts[T, K, int64]
-	case reflect.Uint8, reflect.Bool:
-		k.loop = hashInts[T, K, uint8]
-	case reflect.Uint16:
-		k.loop = hashInts[T, K, uint16]
-	case reflect.Uint32:
-		k.loop = hashInts[T, K, uint32]
-	case reflect.Uint, reflect.Uint64:
-		k.loop = hashInts[T, K, uint64]
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		k.loop = hashSigned[T, K]
+	case reflect.Bool, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		k.loop = hashUnsigned[T, K]
 	case reflect.String:
 		k.loop = hashStrings[T, K]
 	default:
@@ -75,11 +63,44 @@ func newKeyer[T, K any](key func(T) K, codec Codec[K]) plan.Keyer {
 	return k
 }
 
-func hashInts[T, K any, I integer](values []T, key func(T) K, hashes []uint64) {
+func hashSigned[T, K any](values []T, key func(T) K, hashes []uint64) {
 	for i := range values {
 		k := key(values[i])
-		hashes[i] = mix64(uint64(*(*I)(unsafe.Pointer(&k))))
+		hashes[i] = mix64(signed(unsafe.Pointer(&k), unsafe.Sizeof(k)))
 	}
+}
+
+func hashUnsigned[T, K any](values []T, key func(T) K, hashes []uint64) {
+	for i := range values {
+		k := key(values[i])
+		hashes[i] = mix64(unsigned(unsafe.Pointer(&k), unsafe.Sizeof(k)))
+	}
+}
+
+// signed reads an integer of some size and extends it to 64 bits. Both functions
+// are inlined where the size is a constant.
+func signed(p unsafe.Pointer, size uintptr) uint64 {
+	switch size {
+	case 1:
+		return uint64(*(*int8)(p))
+	case 2:
+		return uint64(*(*int16)(p))
+	case 4:
+		return uint64(*(*int32)(p))
+	}
+	return *(*uint64)(p)
+}
+
+func unsigned(p unsafe.Pointer, size uintptr) uint64 {
+	switch size {
+	case 1:
+		return uint64(*(*uint8)(p))
+	case 2:
+		return uint64(*(*uint16)(p))
+	case 4:
+		return uint64(*(*uint32)(p))
+	}
+	return *(*uint64)(p)
 }
 
 func hashStrings[T, K any](values []T, key func(T) K, hashes []uint64) {
@@ -149,34 +170,22 @@ func flattenKey(t reflect.Type, offset uintptr, visit func(uintptr, keyWriter)) 
 			flattenKey(t.Elem(), offset+uintptr(i)*t.Elem().Size(), visit)
 		}
 	default:
-		visit(offset, intWriter(t.Kind()))
+		visit(offset, intWriter(t))
 	}
 }
 
-func intWriter(kind reflect.Kind) keyWriter {
-	switch kind {
-	case reflect.Int8:
-		return writeInt[int8]
-	case reflect.Int16:
-		return writeInt[int16]
-	case reflect.Int32:
-		return writeInt[int32]
-	case reflect.Int, reflect.Int64:
-		return writeInt[int64]
-	case reflect.Uint8, reflect.Bool:
-		return writeInt[uint8]
-	case reflect.Uint16:
-		return writeInt[uint16]
-	case reflect.Uint32:
-		return writeInt[uint32]
-	case reflect.Uint, reflect.Uint64:
-		return writeInt[uint64]
+func intWriter(t reflect.Type) keyWriter {
+	read, size := unsigned, t.Size()
+	switch t.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		read = signed
+	case reflect.Bool, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	default:
+		panic(fmt.Sprintf("operators: kind %s passed checkKey", t.Kind()))
 	}
-	panic(fmt.Sprintf("operators: kind %s passed checkKey", kind))
-}
-
-func writeInt[I integer](buf []byte, p unsafe.Pointer) []byte {
-	return binary.LittleEndian.AppendUint64(buf, uint64(*(*I)(p)))
+	return func(buf []byte, p unsafe.Pointer) []byte {
+		return binary.LittleEndian.AppendUint64(buf, read(p, size))
+	}
 }
 
 func appendSized[B []byte | string](buf []byte, b B) []byte {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"reflect"
+	"unsafe"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/persistence/table"
@@ -56,34 +57,23 @@ func (s *subkeys) place(hash, sub uint64) uint64 {
 // orderOf gives the ascending order of numbers and strings, named or not, and
 // for all other types that of their encodings.
 func orderOf[K any](codec Codec[K]) func(a, b K) int {
-	switch reflect.TypeFor[K]().Kind() {
-	case reflect.Int8:
-		return orderAs[K, int8]
-	case reflect.Int16:
-		return orderAs[K, int16]
-	case reflect.Int32:
-		return orderAs[K, int32]
-	case reflect.Int:
-		return orderAs[K, int]
-	case reflect.Int64:
-		return orderAs[K, int64]
-	case reflect.Uint8:
-		return orderAs[K, uint8]
-	case reflect.Uint16:
-		return orderAs[K, uint16]
-	case reflect.Uint32:
-		return orderAs[K, uint32]
-	case reflect.Uint:
-		return orderAs[K, uint]
-	case reflect.Uint64:
-		return orderAs[K, uint64]
-	case reflect.String:
-		return orderAs[K, string]
+	kind, size := reflect.TypeFor[K]().Kind(), reflect.TypeFor[K]().Size()
+	if kind != reflect.String && (kind < reflect.Int || kind > reflect.Uint64) {
+		return func(a, b K) int { return bytes.Compare(mustEncode(codec, a), mustEncode(codec, b)) }
 	}
-	return func(a, b K) int { return bytes.Compare(mustEncode(codec, a), mustEncode(codec, b)) }
+	return func(a, b K) int { return compareAs(kind, size, unsafe.Pointer(&a), unsafe.Pointer(&b)) }
 }
 
-func orderAs[K any, P cmp.Ordered](a, b K) int { return cmp.Compare(as[P](a), as[P](b)) }
+// compareAs compares two strings or integers of a size in bytes.
+func compareAs(kind reflect.Kind, size uintptr, a, b unsafe.Pointer) int {
+	switch {
+	case kind == reflect.String:
+		return cmp.Compare(*(*string)(a), *(*string)(b))
+	case kind <= reflect.Int64:
+		return cmp.Compare(int64(signed(a, size)), int64(signed(b, size)))
+	}
+	return cmp.Compare(unsigned(a, size), unsigned(b, size))
+}
 
 // mustEncode is for keys, whose type Build has checked.
 func mustEncode[K any](codec Codec[K], k K) []byte {

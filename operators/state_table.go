@@ -28,7 +28,7 @@ func (s *tableState[K, V]) Schema() *messages.StateSchema { return s.schema }
 func (s *tableState[K, V]) Len() int { return s.table.Len() }
 
 func (s *tableState[K, V]) Freeze() persistence.Frozen {
-	return &frozenTable[K, V]{Frozen: s.table.Freeze(), groups: s.groups, write: s.write}
+	return &frozenTable[K, V]{frozen: s.table.Freeze(), groups: s.groups, write: s.write}
 }
 
 func (s *tableState[K, V]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
@@ -56,7 +56,7 @@ func inGroup(hash uint64, g messages.KeyGroup, groups int) error {
 
 // frozenTable is a tableState at a barrier.
 type frozenTable[K comparable, V any] struct {
-	*table.Frozen[K, V]
+	frozen *table.Frozen[K, V]
 	groups int
 	write  func(buf []byte, key *K, val *V) ([]byte, error)
 }
@@ -65,7 +65,7 @@ func (f *frozenTable[K, V]) WriteGroup(g messages.KeyGroup, out io.Writer) (int,
 	w := newBlockWriter(out)
 	defer w.release()
 	var err error
-	f.ScanGroup(g, f.groups, func(_ uint64, key *K, val *V) bool {
+	f.frozen.ScanGroup(g, f.groups, func(_ uint64, key *K, val *V) bool {
 		err = w.entry(f.write(w.buf, key, val))
 		return err == nil
 	})
@@ -74,6 +74,8 @@ func (f *frozenTable[K, V]) WriteGroup(g messages.KeyGroup, out io.Writer) (int,
 	}
 	return w.total, err
 }
+
+func (f *frozenTable[K, V]) Release() { f.frozen.Release() }
 
 // newTable makes the table of a state. A V that can be changed in place is
 // cloned before it is, so that no change reaches a frozen copy.

@@ -383,7 +383,7 @@ func feedFares(r *rig[fare], dumb *twin, drivers []string, ts, tip int64) {
 
 func groupOfDriver(driver string) messages.KeyGroup {
 	b := &plan.Batch{Values: &[]string{driver}, Times: []int64{0}}
-	newKeyer(func(s string) string { return s }, Codec[string](stringCodec[string]{})).Hash(b)
+	newKeyer(func(s string) string { return s }, mustCodec[string]()).Hash(b)
 	return messages.KeyGroupOf(b.Hashes[0], plan.DefaultMaxParallelism)
 }
 

@@ -1,8 +1,11 @@
 package table
 
 import (
+	"iter"
 	"reflect"
 	"testing"
+
+	"github.com/weirflow/weir/messages"
 )
 
 type tester interface {
@@ -12,19 +15,31 @@ type tester interface {
 
 var _ tester = (*testing.T)(nil)
 
+// ranging makes a scan something to range over.
+func ranging[K, V any](scan func(func(uint64, *K, *V) bool)) iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		scan(func(_ uint64, key *K, val *V) bool { return yield(*key, val) })
+	}
+}
+
+// group is the scan of one key group.
+func group[K, V any](scan func(messages.KeyGroup, int, func(uint64, *K, *V) bool), g messages.KeyGroup, maxParallelism int) iter.Seq2[K, *V] {
+	return ranging(func(yield func(uint64, *K, *V) bool) { scan(g, maxParallelism, yield) })
+}
+
 // check asserts every invariant that the fields of view, segment and Table state.
 func check[K comparable, V any](t tester, tab *Table[K, V]) {
 	t.Helper()
-	if len(tab.dir) != 1<<tab.depth() || tab.shift > 63 {
+	if len(tab.dir) != 1<<depthOf(&tab.view) || tab.shift > 63 {
 		t.Fatalf("directory of %d entries, shift %d", len(tab.dir), tab.shift)
 	}
 	if bound := 4*tab.segmentCount + 64; len(tab.dir) > bound {
 		t.Fatalf("directory of %d entries for %d segments, want at most %d", len(tab.dir), tab.segmentCount, bound)
 	}
-	n, segments := 0, 0
+	n, seen := 0, 0
 	for i := 0; i < len(tab.dir); {
 		s := tab.dir[i]
-		from, to := tab.span(uint64(i)<<tab.shift, s.depth)
+		from, to := span(&tab.view, uint64(i)<<tab.shift, s.depth)
 		if from != i {
 			t.Fatalf("segment of depth %d begins at directory entry %d, want %d", s.depth, i, from)
 		}
@@ -34,10 +49,10 @@ func check[K comparable, V any](t tester, tab *Table[K, V]) {
 			}
 		}
 		checkSegment(t, tab, s, from)
-		n, segments = n+s.n, segments+1
+		n, seen = n+s.n, seen+1
 	}
-	if n != tab.n || segments != tab.segmentCount {
-		t.Fatalf("%d entries in %d segments, counted %d in %d", tab.n, tab.segmentCount, n, segments)
+	if n != tab.n || seen != tab.segmentCount {
+		t.Fatalf("%d entries in %d segments, counted %d in %d", tab.n, tab.segmentCount, n, seen)
 	}
 }
 
@@ -53,10 +68,10 @@ func checkSegment[K comparable, V any](t tester, tab *Table[K, V], s *segment[K,
 			continue
 		}
 		n++
-		if start, _ := tab.span(e.meta, s.depth); start != from {
+		if start, _ := span(&tab.view, e.meta, s.depth); start != from {
 			t.Fatalf("hash %016x stands in the segment of directory entry %d, want %d", e.meta, from, start)
 		}
-		if at, ok := s.find(e.meta, e.key); !ok || at != i {
+		if at, ok := find(s, e.meta, e.key); !ok || at != i {
 			t.Fatalf("key %v in slot %d is found in %d, %v", e.key, i, at, ok)
 		}
 	}

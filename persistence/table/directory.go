@@ -21,31 +21,33 @@ func newView[K comparable, V any](epoch uint64) view[K, V] {
 	return view[K, V]{dir: []*segment[K, V]{s, s}, shift: 63}
 }
 
-func (v *view[K, V]) segment(hash uint64) *segment[K, V] { return v.dir[hash>>(v.shift&63)] }
+func segmentOf[K comparable, V any](v *view[K, V], hash uint64) *segment[K, V] {
+	return v.dir[hash>>(v.shift&63)]
+}
 
-func (v *view[K, V]) get(hash uint64, key K) (val V, ok bool) {
-	s := v.segment(hash)
-	if i, ok := s.find(hash, key); ok {
+func get[K comparable, V any](v *view[K, V], hash uint64, key K) (val V, ok bool) {
+	s := segmentOf(v, hash)
+	if i, ok := find(s, hash, key); ok {
 		return s.slots[i].val, true
 	}
 	return val, false
 }
 
 // depth is the number of hash bits that index the directory.
-func (v *view[K, V]) depth() uint { return 64 - v.shift }
+func depthOf[K comparable, V any](v *view[K, V]) uint { return 64 - v.shift }
 
 // span gives the directory entries that point to the segment of depth d which
 // holds the hash.
-func (v *view[K, V]) span(hash uint64, d uint) (from, to int) {
-	width := 1 << (v.depth() - d)
+func span[K comparable, V any](v *view[K, V], hash uint64, d uint) (from, to int) {
+	width := 1 << (depthOf(v) - d)
 	from = int(hash>>v.shift) &^ (width - 1)
 	return from, from + width
 }
 
 // place makes the hash's span of the directory point to s.
-func (t *Table[K, V]) place(hash uint64, s *segment[K, V]) {
-	t.ownDirectory()
-	from, to := t.span(hash, s.depth)
+func place[K comparable, V any](t *Table[K, V], hash uint64, s *segment[K, V]) {
+	ownDirectory(t)
+	from, to := span(&t.view, hash, s.depth)
 	for i := from; i < to; i++ {
 		t.dir[i] = s
 	}
@@ -55,30 +57,30 @@ func (t *Table[K, V]) place(hash uint64, s *segment[K, V]) {
 // the hash belongs to afterwards. Up to Options.SegmentSlots the array grows;
 // then the segment splits where its entries' hashes first differ; and when that
 // would need a directory out of proportion the array grows beyond.
-func (t *Table[K, V]) grow(hash uint64, s *segment[K, V]) *segment[K, V] {
+func grow[K comparable, V any](t *Table[K, V], hash uint64, s *segment[K, V]) *segment[K, V] {
 	if len(s.slots) < t.maxSlots {
-		s.resize(min(roomFor(s.n), t.maxSlots))
+		resize(s, min(roomFor(s.n), t.maxSlots))
 		return s
 	}
-	depth := s.commonBits() + 1
-	if depth > t.maxDepth() {
-		s.resize(2 * len(s.slots))
+	depth := commonBits(s) + 1
+	if depth > maxDepth(t) {
+		resize(s, 2*len(s.slots))
 		return s
 	}
 	for s.depth < depth {
-		s = t.split(hash, s)
+		s = split(t, hash, s)
 	}
 	return s
 }
 
 // maxDepth bounds the directory: four entries a segment, and a few for free.
 // Uniform hashes stay at about two.
-func (t *Table[K, V]) maxDepth() uint {
-	return max(t.depth(), uint(bits.Len(uint(4*t.segmentCount+64)))-1)
+func maxDepth[K comparable, V any](t *Table[K, V]) uint {
+	return max(depthOf(&t.view), uint(bits.Len(uint(4*t.segmentCount+64)))-1)
 }
 
 // commonBits is the number of leading bits in which all hashes agree.
-func (s *segment[K, V]) commonBits() uint {
+func commonBits[K comparable, V any](s *segment[K, V]) uint {
 	all, none := ^uint64(0), uint64(0)
 	for i := range s.slots {
 		if m := s.slots[i].meta; m != 0 {
@@ -91,14 +93,14 @@ func (s *segment[K, V]) commonBits() uint {
 
 // split replaces s by two segments, told apart by the next bit, and gives the
 // one of the hash.
-func (t *Table[K, V]) split(hash uint64, s *segment[K, V]) *segment[K, V] {
-	if s.depth == t.depth() {
-		t.doubleDirectory()
+func split[K comparable, V any](t *Table[K, V], hash uint64, s *segment[K, V]) *segment[K, V] {
+	if s.depth == depthOf(&t.view) {
+		doubleDirectory(t)
 	}
 	bit := uint64(1) << (63 - s.depth)
-	zero, one := s.halves(bit)
-	t.place(hash&^bit, zero)
-	t.place(hash|bit, one)
+	zero, one := halves(s, bit)
+	place(t, hash&^bit, zero)
+	place(t, hash|bit, one)
 	t.segmentCount++
 	if hash&bit != 0 {
 		return one
@@ -106,7 +108,7 @@ func (t *Table[K, V]) split(hash uint64, s *segment[K, V]) *segment[K, V] {
 	return zero
 }
 
-func (s *segment[K, V]) halves(bit uint64) (zero, one *segment[K, V]) {
+func halves[K comparable, V any](s *segment[K, V], bit uint64) (zero, one *segment[K, V]) {
 	ones := 0
 	for i := range s.slots {
 		if s.slots[i].meta&bit != 0 {
@@ -119,15 +121,15 @@ func (s *segment[K, V]) halves(bit uint64) (zero, one *segment[K, V]) {
 		switch e := &s.slots[i]; {
 		case e.meta == 0:
 		case e.meta&bit != 0:
-			one.add(e)
+			add(one, e)
 		default:
-			zero.add(e)
+			add(zero, e)
 		}
 	}
 	return zero, one
 }
 
-func (t *Table[K, V]) doubleDirectory() {
+func doubleDirectory[K comparable, V any](t *Table[K, V]) {
 	dir := make([]*segment[K, V], 2*len(t.dir))
 	for i, s := range t.dir {
 		dir[2*i], dir[2*i+1] = s, s

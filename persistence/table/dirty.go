@@ -1,43 +1,64 @@
 package table
 
-import "iter"
-
 // Dirty tracking. An entry's dirty and fresh flags speak of the epoch of its
 // segment; in a segment of an older epoch than the table's nothing changed
 // since the last freeze, and whatever its flags say is history.
 
+// graves are keys that are gone, in the order in which they went.
+type graves[K comparable] struct {
+	at  map[K]int // index in all
+	all []grave[K]
+}
+
+type grave[K comparable] struct {
+	hash uint64
+	key  K
+	back bool // it was inserted again
+}
+
 // born gives the flags of a new entry. A key that was deleted since the last
 // freeze and comes back is merely dirty.
-func (t *Table[K, V]) born(hash uint64, key K) uint64 {
-	if t.deleted != nil && t.deleted.Delete(hash, key) {
-		return dirty
+func born[K comparable, V any](t *Table[K, V], key K) uint64 {
+	if t.deleted == nil {
+		return dirty | fresh
 	}
-	return dirty | fresh
+	i, gone := t.deleted.at[key]
+	if !gone {
+		return dirty | fresh
+	}
+	t.deleted.all[i].back = true
+	return dirty
 }
 
 // bury remembers that an entry of a segment of the current epoch goes.
-func (t *Table[K, V]) bury(e *entry[K, V]) {
+func bury[K comparable, V any](t *Table[K, V], e *entry[K, V]) {
 	if e.meta&fresh != 0 {
 		return // the last freeze does not know it
 	}
 	if t.deleted == nil {
-		t.deleted = New[K](Options[struct{}]{})
+		t.deleted = &graves[K]{at: map[K]int{}}
 	}
-	t.deleted.Upsert(e.meta, e.key)
+	if i, again := t.deleted.at[e.key]; again {
+		t.deleted.all[i].back = false
+		return
+	}
+	t.deleted.at[e.key] = len(t.deleted.all)
+	t.deleted.all = append(t.deleted.all, grave[K]{hash: e.meta &^ flagMask, key: e.key})
 }
 
-func (t *Table[K, V]) buryAll() {
-	for s := range t.view.segments() {
+func buryAll[K comparable, V any](t *Table[K, V]) {
+	segments(t.view, func(s *segment[K, V]) bool {
 		for i := range s.slots {
 			if e := &s.slots[i]; e.meta != 0 {
 				old := *e
 				if s.epoch != t.epoch {
 					old.meta &^= fresh
 				}
-				t.bury(&old)
+				bury(t, &old)
 			}
 		}
-	}
+		return true
+	})
 }
 
 // ScanDirty calls yield for every entry that was inserted, or given out by
@@ -45,31 +66,29 @@ func (t *Table[K, V]) buryAll() {
 // existed at this one. Before the first freeze everything counts as inserted.
 // It needs Options.TrackDirty.
 func (f *Frozen[K, V]) ScanDirty(yield func(hash uint64, key *K, val *V) bool) {
-	f.mustTrack()
-	for s := range f.view.segments() {
-		if s.epoch == f.epoch && !s.scan(dirty, dirty, yield) {
+	mustTrack(f)
+	segments(f.view, func(s *segment[K, V]) bool {
+		return s.epoch != f.epoch || scanSegment(s, dirty, dirty, yield)
+	})
+}
+
+// ScanDeleted calls yield for hash (its upper 60 bits) and key of every entry
+// that existed at the previous freeze of the table and does not exist at this
+// one, until it returns false. It needs Options.TrackDirty.
+func (f *Frozen[K, V]) ScanDeleted(yield func(hash uint64, key *K) bool) {
+	mustTrack(f)
+	if f.deleted == nil {
+		return
+	}
+	for i := range f.deleted.all {
+		if g := &f.deleted.all[i]; !g.back && !yield(g.hash, &g.key) {
 			return
 		}
 	}
 }
 
-// Dirty is ScanDirty as an iterator.
-func (f *Frozen[K, V]) Dirty() iter.Seq2[K, *V] { return pairs(f.ScanDirty) }
-
-// Deleted gives hash and key of every entry that existed at the previous
-// freeze of the table and does not exist at this one. It needs
-// Options.TrackDirty.
-func (f *Frozen[K, V]) Deleted() iter.Seq2[uint64, K] {
-	f.mustTrack()
-	return func(yield func(uint64, K) bool) {
-		if f.deleted != nil {
-			f.deleted.Scan(func(hash uint64, key *K, _ *struct{}) bool { return yield(hash, *key) })
-		}
-	}
-}
-
-func (f *Frozen[K, V]) mustTrack() {
-	f.mustBeLive()
+func mustTrack[K comparable, V any](f *Frozen[K, V]) {
+	mustBeLive(f)
 	if !f.track {
 		panic("table: dirty entries asked of a table without Options.TrackDirty")
 	}

@@ -32,7 +32,7 @@
 //
 // # Pointers
 //
-// What Get, Scan and the iterators give is for reading only: it may be shared
+// What Get and the scans give is for reading only: it may be shared
 // with frozen tables. Upsert alone gives a pointer to write through, and it is
 // valid until the next operation that may insert, delete, clear or freeze. When
 // V holds pointers, maps or slices that are changed in place, Options.Clone
@@ -44,6 +44,12 @@
 // Iteration follows the directory and within a segment the slots. The order is
 // a pure function of the operations done before, without any random seed. It is
 // no sorting order and no part of the snapshot format.
+//
+// # Functions, not methods
+//
+// A compiler emits all methods of a generic type for every instantiation whose
+// type descriptor can be reached, and a program has many tables. What is not
+// exported is therefore a function: those are emitted where they are called.
 //
 // # Testing
 //

@@ -21,9 +21,10 @@ func Example() {
 	count(7)
 	count(8)
 
-	for key, n := range frozen.All() {
-		fmt.Println("frozen:", key, *n)
-	}
+	frozen.Scan(func(_ uint64, key *int64, n *int) bool {
+		fmt.Println("frozen:", *key, *n)
+		return true
+	})
 	frozen.Release()
 	n, _ := counts.Get(table.Mix64(7), 7)
 	fmt.Println("now:", counts.Len(), "keys,", n, "of 7")
@@ -33,7 +34,7 @@ func Example() {
 }
 
 // With TrackDirty a frozen table knows what changed since the one before.
-func ExampleFrozen_Dirty() {
+func ExampleFrozen_ScanDirty() {
 	t := table.New[uint64](table.Options[string]{TrackDirty: true})
 	for key := range uint64(4) {
 		v, _ := t.Upsert(table.Mix64(key), key)
@@ -47,12 +48,14 @@ func ExampleFrozen_Dirty() {
 
 	frozen := t.Freeze()
 	defer frozen.Release()
-	for key, v := range frozen.Dirty() {
-		fmt.Println("put", key, *v)
-	}
-	for _, key := range frozen.Deleted() {
-		fmt.Println("delete", key)
-	}
+	frozen.ScanDirty(func(_ uint64, key *uint64, v *string) bool {
+		fmt.Println("put", *key, *v)
+		return true
+	})
+	frozen.ScanDeleted(func(_ uint64, key *uint64) bool {
+		fmt.Println("delete", *key)
+		return true
+	})
 	// Output:
 	// put 2 second
 	// delete 3

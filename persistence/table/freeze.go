@@ -1,7 +1,6 @@
 package table
 
 import (
-	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -26,7 +25,7 @@ type Frozen[K comparable, V any] struct {
 	view[K, V]
 	epoch    uint64 // of the table before the freeze; the table reads it and released, nothing else
 	track    bool
-	deleted  *Table[K, struct{}]
+	deleted  *graves[K]
 	released atomic.Bool
 }
 
@@ -35,7 +34,7 @@ type Frozen[K comparable, V any] struct {
 // copy what they change, segment by segment, until Release.
 func (t *Table[K, V]) Freeze() *Frozen[K, V] {
 	f := &Frozen[K, V]{view: t.view, epoch: t.epoch, track: t.track, deleted: t.deleted}
-	t.forgetReleased()
+	forgetReleased(t)
 	t.live = append(t.live, f)
 	t.deleted = nil
 	t.epoch++
@@ -53,40 +52,47 @@ func (f *Frozen[K, V]) Release() {
 
 // visible tells whether a live frozen table sees what has been in the table
 // since the epoch.
-func (t *Table[K, V]) visible(since uint64) bool {
-	t.forgetReleased()
+func visible[K comparable, V any](t *Table[K, V], since uint64) bool {
+	forgetReleased(t)
 	if mutant.On("no-copy-on-write") {
 		return false
 	}
 	return len(t.live) > 0 && t.live[len(t.live)-1].epoch >= since
 }
 
-func (t *Table[K, V]) forgetReleased() {
-	t.live = slices.DeleteFunc(t.live, func(f *Frozen[K, V]) bool { return f.released.Load() })
+func forgetReleased[K comparable, V any](t *Table[K, V]) {
+	live := t.live[:0]
+	for _, f := range t.live {
+		if !f.released.Load() {
+			live = append(live, f)
+		}
+	}
+	clear(t.live[len(live):])
+	t.live = live
 }
 
 // own makes the segment of the hash writable and gives what stands in its
 // place. Entries keep their slots.
-func (t *Table[K, V]) own(hash uint64, s *segment[K, V]) *segment[K, V] {
+func own[K comparable, V any](t *Table[K, V], hash uint64, s *segment[K, V]) *segment[K, V] {
 	var set, clear uint64
-	if t.visible(s.epoch) {
+	if visible(t, s.epoch) {
 		c := *s
 		c.slots = slices.Clone(s.slots)
 		s = &c
-		t.place(hash, s)
+		place(t, hash, s)
 		set = t.careful & shared
 	}
 	if t.track {
 		clear = dirty | fresh
 	}
-	s.flag(set, clear)
+	flag(s, set, clear)
 	s.epoch = t.epoch
 	return s
 }
 
 // flag changes the flags of all entries. A shared flag is never cleared here:
 // an older frozen table may still be live.
-func (s *segment[K, V]) flag(set, clear uint64) {
+func flag[K comparable, V any](s *segment[K, V], set, clear uint64) {
 	if set|clear == 0 {
 		return
 	}
@@ -97,17 +103,17 @@ func (s *segment[K, V]) flag(set, clear uint64) {
 	}
 }
 
-func (t *Table[K, V]) ownDirectory() {
+func ownDirectory[K comparable, V any](t *Table[K, V]) {
 	if t.dirEpoch == t.epoch {
 		return
 	}
-	if t.visible(t.dirEpoch) {
+	if visible(t, t.dirEpoch) {
 		t.dir = slices.Clone(t.dir)
 	}
 	t.dirEpoch = t.epoch
 }
 
-func (f *Frozen[K, V]) mustBeLive() {
+func mustBeLive[K comparable, V any](f *Frozen[K, V]) {
 	if f.released.Load() {
 		panic("table: Frozen used after Release")
 	}
@@ -115,32 +121,24 @@ func (f *Frozen[K, V]) mustBeLive() {
 
 // Len is the number of entries.
 func (f *Frozen[K, V]) Len() int {
-	f.mustBeLive()
+	mustBeLive(f)
 	return f.n
 }
 
 // Get gives the value of the key, for reading only.
 func (f *Frozen[K, V]) Get(hash uint64, key K) (V, bool) {
-	f.mustBeLive()
-	return f.get(hash, key)
+	mustBeLive(f)
+	return get(&f.view, hash, key)
 }
 
 // Scan calls yield for every entry until it returns false.
 func (f *Frozen[K, V]) Scan(yield func(hash uint64, key *K, val *V) bool) {
-	f.mustBeLive()
-	f.view.scan(yield)
+	mustBeLive(f)
+	scanAll(f.view, yield)
 }
 
 // ScanGroup is Scan for the entries of one key group.
 func (f *Frozen[K, V]) ScanGroup(g messages.KeyGroup, maxParallelism int, yield func(hash uint64, key *K, val *V) bool) {
-	f.mustBeLive()
-	f.view.scanGroup(g, maxParallelism, yield)
-}
-
-// All iterates as Scan does.
-func (f *Frozen[K, V]) All() iter.Seq2[K, *V] { return pairs(f.Scan) }
-
-// Group iterates as ScanGroup does.
-func (f *Frozen[K, V]) Group(g messages.KeyGroup, maxParallelism int) iter.Seq2[K, *V] {
-	return pairs(func(yield func(uint64, *K, *V) bool) { f.ScanGroup(g, maxParallelism, yield) })
+	mustBeLive(f)
+	scanGroup(f.view, g, maxParallelism, yield)
 }

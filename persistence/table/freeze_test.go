@@ -35,12 +35,11 @@ func TestS93_FrozenIsReadWhileTheTableGoesOn(t *testing.T) {
 		frozen, want := tab.Freeze(), (round-1)*n
 		readers.Go(func() {
 			defer frozen.Release()
-			for range frozen.Dirty() {
+			for range ranging(frozen.ScanDirty) {
 			}
-			for range frozen.Deleted() {
-			}
+			frozen.ScanDeleted(func(uint64, *int) bool { return true })
 			sum := 0
-			for _, v := range frozen.All() {
+			for _, v := range ranging(frozen.Scan) {
 				sum += (*v)[0]
 			}
 			if sum != want || frozen.Len() != n {
@@ -90,14 +89,16 @@ func TestS93_FreezeCopiesWhatIsWritten(t *testing.T) {
 
 func segmentsApart[K comparable, V any](a, b view[K, V]) (n int) {
 	was := map[*segment[K, V]]bool{}
-	for s := range b.segments() {
+	segments(b, func(s *segment[K, V]) bool {
 		was[s] = true
-	}
-	for s := range a.segments() {
+		return true
+	})
+	segments(a, func(s *segment[K, V]) bool {
 		if !was[s] {
 			n++
 		}
-	}
+		return true
+	})
 	return n
 }
 
@@ -106,7 +107,7 @@ func segmentsApart[K comparable, V any](a, b view[K, V]) (n int) {
 func TestS93_MemoryReturnsAfterRelease(t *testing.T) {
 	tab := ints(10_000, Options[int]{})
 	frozen := tab.Freeze()
-	old := weak.Make(tab.segment(Mix64(3)))
+	old := weak.Make(segmentOf(&tab.view, Mix64(3)))
 	put(tab, 3, -3)
 	runtime.GC()
 	if old.Value() == nil {
@@ -169,12 +170,12 @@ func TestFrozenPanicsAfterRelease(t *testing.T) {
 	f := ints(10, Options[int]{TrackDirty: true}).Freeze()
 	f.Release()
 	for name, use := range map[string]func(){
-		"Len":     func() { f.Len() },
-		"Get":     func() { f.Get(1, 1) },
-		"All":     func() { f.All()(func(int, *int) bool { return true }) },
-		"Group":   func() { f.Group(0, 1)(func(int, *int) bool { return true }) },
-		"Dirty":   func() { f.Dirty()(func(int, *int) bool { return true }) },
-		"Deleted": func() { f.Deleted() },
+		"Len":         func() { f.Len() },
+		"Get":         func() { f.Get(1, 1) },
+		"Scan":        func() { f.Scan(nil) },
+		"ScanGroup":   func() { f.ScanGroup(0, 1, nil) },
+		"ScanDirty":   func() { f.ScanDirty(nil) },
+		"ScanDeleted": func() { f.ScanDeleted(nil) },
 	} {
 		if got := recovered(use); got != "table: Frozen used after Release" {
 			t.Errorf("%s after Release panics with %v", name, got)
@@ -184,8 +185,8 @@ func TestFrozenPanicsAfterRelease(t *testing.T) {
 
 func TestDirtyNeedsTracking(t *testing.T) {
 	f := ints(10, Options[int]{}).Freeze()
-	if got := recovered(func() { f.Deleted() }); got != "table: dirty entries asked of a table without Options.TrackDirty" {
-		t.Errorf("Deleted without tracking panics with %v", got)
+	if got := recovered(func() { f.ScanDeleted(nil) }); got != "table: dirty entries asked of a table without Options.TrackDirty" {
+		t.Errorf("ScanDeleted without tracking panics with %v", got)
 	}
 }
 

@@ -1,10 +1,6 @@
 package table
 
-import (
-	"iter"
-
-	"github.com/weirflow/weir/messages"
-)
+import "github.com/weirflow/weir/messages"
 
 // Scan calls yield for every entry until it returns false; it is the fastest
 // way through a table. Key and value are for reading only.
@@ -13,51 +9,32 @@ import (
 // may be written by Upsert or deleted. Anything else that writes (inserting a
 // key, touching another entry, clearing) leaves it open which entries the rest
 // of the iteration gives, and in which state.
-func (t *Table[K, V]) Scan(yield func(hash uint64, key *K, val *V) bool) { t.view.scan(yield) }
+func (t *Table[K, V]) Scan(yield func(hash uint64, key *K, val *V) bool) { scanAll(t.view, yield) }
 
 // ScanGroup is Scan for the entries of one key group.
 func (t *Table[K, V]) ScanGroup(g messages.KeyGroup, maxParallelism int, yield func(hash uint64, key *K, val *V) bool) {
-	t.view.scanGroup(g, maxParallelism, yield)
+	scanGroup(t.view, g, maxParallelism, yield)
 }
 
-// All iterates as Scan does.
-func (t *Table[K, V]) All() iter.Seq2[K, *V] { return pairs(t.Scan) }
-
-// Group iterates as ScanGroup does.
-func (t *Table[K, V]) Group(g messages.KeyGroup, maxParallelism int) iter.Seq2[K, *V] {
-	return pairs(func(yield func(uint64, *K, *V) bool) { t.ScanGroup(g, maxParallelism, yield) })
-}
-
-// pairs makes a range-over-func iterator of a scan.
-func pairs[K, V any](scan func(func(uint64, *K, *V) bool)) iter.Seq2[K, *V] {
-	return func(yield func(K, *V) bool) {
-		scan(func(_ uint64, key *K, val *V) bool { return yield(*key, val) })
-	}
-}
-
-// The receivers below are values: an iteration goes over the directory as it
+// The views below are values: an iteration goes over the directory as it
 // was at its beginning. A write to the entry just given may copy a segment or
 // the directory, and the iteration goes on over the old ones, where all that
 // it has not given yet is the same.
 
-func (v view[K, V]) scan(yield func(hash uint64, key *K, val *V) bool) {
-	for s := range v.segments() {
-		if !s.scan(0, 0, yield) {
-			return
-		}
-	}
+func scanAll[K comparable, V any](v view[K, V], yield func(hash uint64, key *K, val *V) bool) {
+	segments(v, func(s *segment[K, V]) bool { return scanSegment(s, 0, 0, yield) })
 }
 
 // scanGroup walks the part of the directory that overlaps the group. Only the
 // segments at its two ends can hold entries of other groups.
-func (v view[K, V]) scanGroup(g messages.KeyGroup, maxParallelism int, yield func(hash uint64, key *K, val *V) bool) {
+func scanGroup[K comparable, V any](v view[K, V], g messages.KeyGroup, maxParallelism int, yield func(hash uint64, key *K, val *V) bool) {
 	inGroup := func(hash uint64, key *K, val *V) bool {
 		return messages.KeyGroupOf(hash, maxParallelism) != g || yield(hash, key, val)
 	}
 	for i := int(groupStart(g, maxParallelism) >> v.shift); i < len(v.dir); {
 		s := v.dir[i]
-		from, to := v.span(uint64(i)<<v.shift, s.depth)
-		if messages.KeyGroupOf(uint64(from)<<v.shift, maxParallelism) > g || !s.scan(0, 0, inGroup) {
+		from, to := span(&v, uint64(i)<<v.shift, s.depth)
+		if messages.KeyGroupOf(uint64(from)<<v.shift, maxParallelism) > g || !scanSegment(s, 0, 0, inGroup) {
 			return
 		}
 		i = to
@@ -70,23 +47,22 @@ func groupStart(g messages.KeyGroup, maxParallelism int) uint64 {
 	return (uint64(g)<<32 + p - 1) / p << 32
 }
 
-// segments gives every segment once, in the directory's order.
-func (v view[K, V]) segments() iter.Seq[*segment[K, V]] {
-	return func(yield func(*segment[K, V]) bool) {
-		for i := 0; i < len(v.dir); {
-			s := v.dir[i]
-			if !yield(s) {
-				return
-			}
-			i += 1 << (v.depth() - s.depth)
+// segments calls yield for every segment once, in the directory's order, until
+// it returns false.
+func segments[K comparable, V any](v view[K, V], yield func(*segment[K, V]) bool) {
+	for i := 0; i < len(v.dir); {
+		s := v.dir[i]
+		if !yield(s) {
+			return
 		}
+		i += 1 << (depthOf(&v) - s.depth)
 	}
 }
 
 // scan gives the entries that have the flags in want among those in mask. It
 // goes downwards from a free slot, around the array: removing the entry just
 // given moves only entries that were given before.
-func (s *segment[K, V]) scan(mask, want uint64, yield func(hash uint64, key *K, val *V) bool) bool {
+func scanSegment[K comparable, V any](s *segment[K, V], mask, want uint64, yield func(hash uint64, key *K, val *V) bool) bool {
 	slots, free := s.slots, 0
 	for slots[free].meta != 0 {
 		free++

@@ -135,7 +135,7 @@ func (m *machine) release(t *rapid.T) {
 func (m *machine) sweep(t *rapid.T) {
 	mod, touch := rapid.IntRange(1, 5).Draw(t, "mod"), rapid.Bool().Draw(t, "touch")
 	seen := map[int]bool{}
-	for k, v := range m.table.All() {
+	for k, v := range ranging(m.table.Scan) {
 		if seen[k] || !slices.Equal(*v, m.twin[k]) {
 			t.Fatalf("entry %d = %v again: %v, want %v", k, *v, seen[k], m.twin[k])
 		}
@@ -166,17 +166,18 @@ func (m *machine) check(t *rapid.T) {
 	for _, s := range m.live {
 		m.requireEntries(t, "frozen", s.want, s.frozen.Len(), s.frozen.Scan)
 		requireKeys(t, "dirty", s.dirty, func(yield func(int) bool) {
-			for k := range s.frozen.Dirty() {
+			for k := range ranging(s.frozen.ScanDirty) {
 				yield(k)
 			}
 		})
 		requireKeys(t, "deleted", s.deleted, func(yield func(int) bool) {
-			for h, k := range s.frozen.Deleted() {
-				if h != m.hash(k)&^flagMask {
-					t.Fatalf("deleted key %d has hash %x, want %x", k, h, m.hash(k))
+			s.frozen.ScanDeleted(func(h uint64, k *int) bool {
+				if h != m.hash(*k)&^flagMask {
+					t.Fatalf("deleted key %d has hash %x, want %x", *k, h, m.hash(*k))
 				}
-				yield(k)
-			}
+				yield(*k)
+				return true
+			})
 		})
 	}
 }
@@ -254,14 +255,14 @@ func TestS89_GroupsPartitionTheEntries(t *testing.T) {
 			seen := map[int]bool{}
 			for g := range messages.KeyGroup(maxParallelism) {
 				var live, still []int
-				for k, v := range tab.Group(g, maxParallelism) {
+				for k, v := range group(tab.ScanGroup, g, maxParallelism) {
 					if messages.KeyGroupOf(hashes[name](k), maxParallelism) != g || seen[k] || *v != -k {
 						t.Fatalf("group %d of %d has %d = %d, seen %v", g, maxParallelism, k, *v, seen[k])
 					}
 					seen[k] = true
 					live = append(live, k)
 				}
-				for k := range frozen.Group(g, maxParallelism) {
+				for k := range group(frozen.ScanGroup, g, maxParallelism) {
 					still = append(still, k)
 				}
 				if !slices.Equal(live, still) {

@@ -8,29 +8,30 @@ package table
 // What is kept depends on what was in the table alone, not on which frozen
 // tables are still in use, so that the order of iteration never does either.
 func (t *Table[K, V]) Recycle() {
-	if t.track || t.thin() {
+	if t.track || thin(t) {
 		t.Clear()
 		return
 	}
 	for i, dir := 0, t.dir; i < len(dir); {
 		s := dir[i]
-		if s.epoch != t.epoch && t.visible(s.epoch) {
+		if s.epoch != t.epoch && visible(t, s.epoch) {
 			empty := &segment[K, V]{slots: make([]entry[K, V], len(s.slots)), epoch: t.epoch, depth: s.depth}
-			t.place(uint64(i)<<t.shift, empty)
+			place(t, uint64(i)<<t.shift, empty)
 		} else {
 			clear(s.slots)
 			s.n, s.epoch = 0, t.epoch
 		}
-		i += 1 << (t.depth() - s.depth)
+		i += 1 << (depthOf(&t.view) - s.depth)
 	}
 	t.n = 0
 }
 
 // thin tells whether fewer than one slot in eight is in use.
-func (t *Table[K, V]) thin() bool {
+func thin[K comparable, V any](t *Table[K, V]) bool {
 	slots := 0
-	for s := range t.view.segments() {
+	segments(t.view, func(s *segment[K, V]) bool {
 		slots += len(s.slots)
-	}
+		return true
+	})
 	return 8*t.n < slots
 }

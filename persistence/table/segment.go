@@ -76,7 +76,7 @@ func home(hash uint64, slots int) int {
 }
 
 // find gives the slot of the key, or else the free slot where it would go.
-func (s *segment[K, V]) find(hash uint64, key K) (slot int, ok bool) {
+func find[K comparable, V any](s *segment[K, V], hash uint64, key K) (slot int, ok bool) {
 	slots, id := s.slots, identity(hash)
 	i := home(hash, len(slots))
 	for {
@@ -93,13 +93,15 @@ func (s *segment[K, V]) find(hash uint64, key K) (slot int, ok bool) {
 	}
 }
 
-func (s *segment[K, V]) full() bool { return s.n >= limit(len(s.slots)) }
+func full[K comparable, V any](s *segment[K, V]) bool { return s.n >= limit(len(s.slots)) }
 
 // sparse tells whether so little is left that a smaller array is due.
-func (s *segment[K, V]) sparse() bool { return len(s.slots) > 2*minSlots && 8*s.n < len(s.slots) }
+func sparse[K comparable, V any](s *segment[K, V]) bool {
+	return len(s.slots) > 2*minSlots && 8*s.n < len(s.slots)
+}
 
 // add takes over an entry whose key is not in the segment.
-func (s *segment[K, V]) add(e *entry[K, V]) {
+func add[K comparable, V any](s *segment[K, V], e *entry[K, V]) {
 	i := home(e.meta, len(s.slots))
 	for s.slots[i].meta != 0 {
 		if i++; i == len(s.slots) {
@@ -112,7 +114,7 @@ func (s *segment[K, V]) add(e *entry[K, V]) {
 
 // remove frees slot i and moves later entries of its run back, so that no
 // tombstone is needed: entries only ever move towards their homes.
-func (s *segment[K, V]) remove(i int) {
+func remove[K comparable, V any](s *segment[K, V], i int) {
 	slots := s.slots
 	for j := next(i, len(slots)); slots[j].meta != 0; j = next(j, len(slots)) {
 		if mayMove(home(slots[j].meta, len(slots)), i, j) {
@@ -141,12 +143,12 @@ func mayMove(home, hole, at int) bool {
 }
 
 // resize moves the entries to an array of so many slots.
-func (s *segment[K, V]) resize(slots int) {
+func resize[K comparable, V any](s *segment[K, V], slots int) {
 	old := s.slots
 	s.slots, s.n = newSlots[K, V](slots), 0
 	for i := range old {
 		if old[i].meta != 0 {
-			s.add(&old[i])
+			add(s, &old[i])
 		}
 	}
 }

@@ -10,7 +10,7 @@ type Options[V any] struct {
 	// after a freeze whose Frozen is still in use. nil: assignment suffices.
 	Clone func(V) V
 	// TrackDirty notes what is written and deleted between two freezes, for
-	// Frozen.Dirty and Frozen.Deleted.
+	// Frozen.ScanDirty and Frozen.ScanDeleted.
 	TrackDirty bool
 	// SegmentSlots is the size at which a segment splits, for tests: at least
 	// 8. 0 stands for as many slots as fit into 6 KiB, but 16 to 256.
@@ -48,7 +48,7 @@ type Table[K comparable, V any] struct {
 	live         []*Frozen[K, V] // oldest first; released ones stay until the next look
 
 	track   bool
-	deleted *Table[K, struct{}] // keys of the last freeze that are gone; nil while there are none
+	deleted *graves[K] // keys of the last freeze that are gone; nil while there are none
 }
 
 // New makes an empty table.
@@ -66,11 +66,11 @@ func New[K comparable, V any](o Options[V]) *Table[K, V] {
 		t.careful |= dirty
 		t.settled |= dirty
 	}
-	t.reset()
+	reset(t)
 	return t
 }
 
-func (t *Table[K, V]) reset() {
+func reset[K comparable, V any](t *Table[K, V]) {
 	t.view = newView[K, V](t.epoch)
 	t.dirEpoch, t.segmentCount = t.epoch, 1
 }
@@ -80,29 +80,29 @@ func (t *Table[K, V]) Len() int { return t.n }
 
 // Get gives the value of the key. What it refers to, if anything, is for
 // reading only.
-func (t *Table[K, V]) Get(hash uint64, key K) (V, bool) { return t.get(hash, key) }
+func (t *Table[K, V]) Get(hash uint64, key K) (V, bool) { return get(&t.view, hash, key) }
 
 // Upsert gives the place of the key's value, which is the zero V if the key
 // did not exist, and counts as a write. The pointer is valid until the next
 // operation that may insert, delete, clear or freeze.
 func (t *Table[K, V]) Upsert(hash uint64, key K) (v *V, existed bool) {
-	s := t.segment(hash)
+	s := segmentOf(&t.view, hash)
 	if s.epoch != t.epoch {
-		s = t.own(hash, s)
+		s = own(t, hash, s)
 	}
-	i, ok := s.find(hash, key)
+	i, ok := find(s, hash, key)
 	if !ok {
-		return t.insert(hash, key, s, i), false
+		return insert(t, hash, key, s, i), false
 	}
 	e := &s.slots[i]
 	if (e.meta^t.settled)&t.careful != 0 {
-		t.touch(e)
+		touch(t, e)
 	}
 	return &e.val, true
 }
 
 // touch readies an existing entry for a write.
-func (t *Table[K, V]) touch(e *entry[K, V]) {
+func touch[K comparable, V any](t *Table[K, V], e *entry[K, V]) {
 	if e.meta&shared != 0 {
 		e.val = t.clone(e.val)
 		e.meta &^= shared
@@ -111,15 +111,15 @@ func (t *Table[K, V]) touch(e *entry[K, V]) {
 }
 
 // insert puts the key into the free slot that find gave.
-func (t *Table[K, V]) insert(hash uint64, key K, s *segment[K, V], slot int) *V {
-	for s.full() {
-		s = t.grow(hash, s)
-		slot, _ = s.find(hash, key)
+func insert[K comparable, V any](t *Table[K, V], hash uint64, key K, s *segment[K, V], slot int) *V {
+	for full(s) {
+		s = grow(t, hash, s)
+		slot, _ = find(s, hash, key)
 	}
 	e := &s.slots[slot]
 	e.meta, e.key = identity(hash), key
 	if t.track {
-		e.meta |= t.born(hash, key)
+		e.meta |= born(t, key)
 	}
 	s.n++
 	t.n++
@@ -128,21 +128,21 @@ func (t *Table[K, V]) insert(hash uint64, key K, s *segment[K, V], slot int) *V 
 
 // Delete removes the key and tells whether it was there.
 func (t *Table[K, V]) Delete(hash uint64, key K) bool {
-	s := t.segment(hash)
-	i, ok := s.find(hash, key)
+	s := segmentOf(&t.view, hash)
+	i, ok := find(s, hash, key)
 	if !ok {
 		return false
 	}
 	if s.epoch != t.epoch {
-		s = t.own(hash, s) // keeps slots in their places
+		s = own(t, hash, s) // keeps slots in their places
 	}
 	if t.track {
-		t.bury(&s.slots[i])
+		bury(t, &s.slots[i])
 	}
-	s.remove(i)
+	remove(s, i)
 	t.n--
-	if s.sparse() {
-		s.resize(roomFor(s.n))
+	if sparse(s) {
+		resize(s, roomFor(s.n))
 	}
 	return true
 }
@@ -151,7 +151,7 @@ func (t *Table[K, V]) Delete(hash uint64, key K) bool {
 // unless dirty tracking has to remember them.
 func (t *Table[K, V]) Clear() {
 	if t.track {
-		t.buryAll()
+		buryAll(t)
 	}
-	t.reset()
+	reset(t)
 }

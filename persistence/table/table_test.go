@@ -33,9 +33,10 @@ func TestMixedHashesSplitEvenly(t *testing.T) {
 	tab := ints(200_000, Options[int]{})
 	check(t, tab)
 	slots, biggest := 0, 0
-	for s := range tab.view.segments() {
+	segments(tab.view, func(s *segment[int, int]) bool {
 		slots, biggest = slots+len(s.slots), max(biggest, len(s.slots))
-	}
+		return true
+	})
 	if biggest > mostSlots || 2*tab.n < slots || len(tab.dir) > 4*tab.segmentCount {
 		t.Errorf("%d entries in %d slots, at most %d a segment, directory %d for %d segments",
 			tab.n, slots, biggest, len(tab.dir), tab.segmentCount)
@@ -53,9 +54,9 @@ func TestHotPrefixGrowsOneSegment(t *testing.T) {
 	if len(tab.dir) > 64 {
 		t.Errorf("the directory has %d entries, want at most 64", len(tab.dir))
 	}
-	s, steps := tab.segment(hot(0)), 0
+	s, steps := segmentOf(&tab.view, hot(0)), 0
 	for k := range n {
-		i, ok := s.find(hot(k), k)
+		i, ok := find(s, hot(k), k)
 		if !ok {
 			t.Fatalf("%d is gone", k)
 		}
@@ -75,7 +76,7 @@ func TestSplitSkipsBitsThatDoNotSeparate(t *testing.T) {
 		tab.Upsert(hash(k), k)
 	}
 	check(t, tab)
-	if tab.segment(hash(0)) == tab.segment(hash(1)) {
+	if segmentOf(&tab.view, hash(0)) == segmentOf(&tab.view, hash(1)) {
 		t.Error("keys that differ in the fourth bit share a segment")
 	}
 }
@@ -102,9 +103,10 @@ func TestEqualHashes(t *testing.T) {
 func TestDeletedEntriesGiveTheirSlotsBack(t *testing.T) {
 	tab := ints(100_000, Options[int]{})
 	slots := func() (n int) {
-		for s := range tab.view.segments() {
+		segments(tab.view, func(s *segment[int, int]) bool {
 			n += len(s.slots)
-		}
+			return true
+		})
 		return n
 	}
 	full := slots()
@@ -121,11 +123,11 @@ func TestDeletedEntriesGiveTheirSlotsBack(t *testing.T) {
 func TestOrderIsAFunctionOfTheOperations(t *testing.T) {
 	a, b := ints(5000, Options[int]{}), ints(5000, Options[int]{})
 	var order []int
-	for k := range a.All() {
+	for k := range ranging(a.Scan) {
 		order = append(order, k)
 	}
 	i := 0
-	for k := range b.All() {
+	for k := range ranging(b.Scan) {
 		if order[i] != k {
 			t.Fatalf("entry %d is %d and %d", i, order[i], k)
 		}
@@ -137,7 +139,7 @@ func TestIterationStops(t *testing.T) {
 	tab := ints(1000, Options[int]{TrackDirty: true})
 	f := tab.Freeze()
 	for name, all := range map[string]func(func(int, *int) bool){
-		"All": tab.All(), "Group": tab.Group(0, 1), "frozen": f.All(), "frozen group": f.Group(0, 1), "dirty": f.Dirty(),
+		"all": ranging(tab.Scan), "group": group(tab.ScanGroup, 0, 1), "frozen": ranging(f.Scan), "frozen group": group(f.ScanGroup, 0, 1), "dirty": ranging(f.ScanDirty),
 	} {
 		n := 0
 		for range all {
