@@ -29,6 +29,9 @@ func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string
 	if agg == nil {
 		return addPanes(w, name, contents[T, Acc]{}, errNilAggregator, resultsOf[K](func(Acc) (none R, some bool) { return none, false }), nil)
 	}
+	if w.combines() {
+		return aggregateInTwo(w, name, agg)
+	}
 	if w.tumbling == nil || w.trigger != nil || w.evict != nil {
 		return aggregatePanes(w, name, agg)
 	}
@@ -42,7 +45,7 @@ func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string
 		}
 		schema := &messages.StateSchema{Name: "window", Kind: "window", Key: s.codec.Name(), Value: codec.Name() + " in " + w.assigner}
 		op.New = func() plan.Instance { return newWindower(w, agg, schema, codec) }
-		return []*messages.StateSchema{schema}, nil
+		return []*messages.StateSchema{schema, newGroupClocks(s.codec.Name()).schema}, nil
 	})
 	w.describe(op)
 	return output[WindowResult[K, R]](s.stream.top, op)

@@ -140,7 +140,7 @@ func (p *broadcastProcessor[K, T, B, R]) runBroadcast(b *plan.Batch, values []B,
 	}
 	entries := p.entries()
 	p.ctx.scope.key, p.ctx.scope.hash = *new(K), p.nobody
-	p.side.watermark, p.side.states = p.ctx.watermark, &p.broadcast
+	p.side.watermark, p.side.states = p.clocks.clock, &p.broadcast
 	p.batch = b
 	for i := from; i < to; i++ {
 		p.at = i
@@ -160,14 +160,6 @@ func (p *broadcastProcessor[K, T, B, R]) runBroadcast(b *plan.Batch, values []B,
 }
 
 var errKeyless = errors.New("ProcessBroadcast wrote keyed state, but a broadcast record has no key; write broadcast state there, and keyed state in ProcessElement or OnTimer")
-
-// entries is the number of entries in keyed state.
-func (p *broadcastProcessor[K, T, B, R]) entries() (n int) {
-	for _, st := range p.states {
-		n += st.Len()
-	}
-	return n
-}
 
 // SnapshotState gives the broadcast states, which are the same in every subtask.
 func (p *broadcastProcessor[K, T, B, R]) SnapshotState() ([]byte, error) { return p.broadcast.encode() }

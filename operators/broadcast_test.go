@@ -290,7 +290,7 @@ func TestBroadcastInThePlan(t *testing.T) {
 	for _, s := range op.States {
 		got = append(got, strings.Join([]string{s.Name, s.Kind, s.Key, s.Value}, " "))
 	}
-	if want := lines("count value int64 int64", "names broadcast  int64 -> string", "by broadcast  string -> cbor:[]int64"); lines(got...) != want {
+	if want := lines("count value int64 int64", "_clocks clocks int64 ", "names broadcast  int64 -> string", "by broadcast  string -> cbor:[]int64"); lines(got...) != want {
 		t.Errorf("states\n%s\nwant\n%s", lines(got...), want)
 	}
 }

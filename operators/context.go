@@ -10,11 +10,11 @@ import (
 // Context is what a function over keys sees of the record or timer that it is called
 // for, and of the world. It is valid during the call only.
 type Context[K comparable, R any] struct {
-	rt        *plan.Runtime
-	scope     *keyScope[K]
-	timers    *timers[K] // nil if the function handles none
-	out       Out[R]
-	watermark int64
+	rt     *plan.Runtime
+	scope  *keyScope[K]
+	timers *timers[K] // nil if the function handles none
+	out    Out[R]
+	clocks *groupClocks
 }
 
 // Key is the key of the record or timer; all state is scoped to it.
@@ -27,7 +27,7 @@ func (c *Context[K, R]) Time() int64 { return c.out.Time() }
 // CurrentWatermark is the event-time clock: nothing at or before it is on time
 // any more. It is messages.NoWatermark before the first watermark. A record
 // never meets its own.
-func (c *Context[K, R]) CurrentWatermark() int64 { return c.watermark }
+func (c *Context[K, R]) CurrentWatermark() int64 { return c.clocks.now(c.scope.hash) }
 
 // CurrentProcessingTime is the clock of the node, in ms.
 func (c *Context[K, R]) CurrentProcessingTime() int64 { return c.rt.Now() }

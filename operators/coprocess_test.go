@@ -373,7 +373,7 @@ func TestCoProcessInThePlan(t *testing.T) {
 	for _, s := range op.States {
 		names = append(names, s.Name)
 	}
-	if !slices.Equal(names, []string{"left", "right", "_timers"}) || !op.Stateful || len(op.Sides) != 2 {
+	if !slices.Equal(names, []string{"left", "right", "_timers", "_clocks"}) || !op.Stateful || len(op.Sides) != 2 {
 		t.Errorf("states %v, stateful %v, sides %v", names, op.Stateful, op.Sides)
 	}
 }

@@ -43,8 +43,7 @@ func IntervalJoin[K comparable, L, R, O any](left *KeyedStream[K, L], right *Key
 		f := keyedFunction[K, O]{codec: left.codec, tags: spec.tags()}
 		f.newFunction = func(s *States[K]) any { return newIntervalJoin(s, spec) }
 		op.New = func() plan.Instance { return newIntervalJoiner(f, left, right) }
-		states, err := f.describe(top.maxParallelism)
-		return append(states, clockSchema(left.codec.Name())), err
+		return f.describe(top.maxParallelism)
 	}, left, right)
 	op.EventTime, op.Detail = true, spec.detail()
 	top.declareSides(op, spec.tags()...)
@@ -123,23 +122,21 @@ func (s *intervalSpec[L, R, O]) detail() string {
 	return text
 }
 
-// intervalJoiner runs an IntervalJoin: a CoProcess with a clock a key group.
+// intervalJoiner runs an IntervalJoin: a CoProcess whose function is told a little more.
 type intervalJoiner[K comparable, L, R, O any] struct {
 	*coProcessor[K, L, R, O]
-	clocks groupClocks
 }
 
 func newIntervalJoiner[K comparable, L, R, O any](f keyedFunction[K, O], left *KeyedStream[K, L], right *KeyedStream[K, R]) *intervalJoiner[K, L, R, O] {
-	return &intervalJoiner[K, L, R, O]{coProcessor: newCoProcessor(f, left, right), clocks: groupClocks{schema: clockSchema(f.codec.Name())}}
+	return &intervalJoiner[K, L, R, O]{newCoProcessor(f, left, right)}
 }
 
 func (o *intervalJoiner[K, L, R, O]) Init(rt *plan.Runtime) error {
 	if err := o.coProcessor.Init(rt); err != nil {
 		return err
 	}
-	o.clocks.init(rt.Groups, rt.MaxParallelism, &o.ctx.watermark)
-	o.function.(*intervalJoin[K, L, R, O]).start(rt, &o.clocks)
-	return rt.Register(&o.clocks)
+	o.function.(*intervalJoin[K, L, R, O]).dropped = rt.Counter(lateDropped)
+	return nil
 }
 
 // intervalJoin is the function: each record is paired with what is kept of the
@@ -157,7 +154,6 @@ type intervalJoin[K comparable, L, R, O any] struct {
 		right Tag[R]
 	}
 
-	clocks  *groupClocks
 	dropped *plan.Counter
 }
 
@@ -168,12 +164,8 @@ func newIntervalJoin[K comparable, L, R, O any](s *States[K], spec intervalSpec[
 	return f
 }
 
-func (f *intervalJoin[K, L, R, O]) start(rt *plan.Runtime, clocks *groupClocks) {
-	f.clocks, f.dropped = clocks, rt.Counter(lateDropped)
-}
-
 func (f *intervalJoin[K, L, R, O]) ProcessElement1(ctx *Context[K, O], v L) error {
-	now, at := f.clocks.now(ctx.scope.hash), ctx.Time()
+	now, at := ctx.CurrentWatermark(), ctx.Time()
 	if err := checkJoinTime(at); err != nil {
 		return err
 	}
@@ -191,7 +183,7 @@ func (f *intervalJoin[K, L, R, O]) ProcessElement1(ctx *Context[K, O], v L) erro
 }
 
 func (f *intervalJoin[K, L, R, O]) ProcessElement2(ctx *Context[K, O], v R) error {
-	now, at := f.clocks.now(ctx.scope.hash), ctx.Time()
+	now, at := ctx.CurrentWatermark(), ctx.Time()
 	if err := checkJoinTime(at); err != nil {
 		return err
 	}

@@ -2,13 +2,9 @@ package operators
 
 import (
 	"encoding/binary"
-	"fmt"
-	"io"
 	"slices"
 	"sort"
 
-	"github.com/weirflow/weir/messages"
-	"github.com/weirflow/weir/persistence"
 	"github.com/weirflow/weir/persistence/table"
 )
 
@@ -94,101 +90,3 @@ func (c timedCodec[V]) Decode(p []byte) (t timed[V], rest []byte, err error) {
 	t.v, rest, err = c.record.Decode(p[8:])
 	return t, rest, err
 }
-
-// groupClocks is the watermark that each key group was written at. The subtasks
-// that wrote a checkpoint need not have stood at the same one, and restored at
-// another parallelism all begin at the least. With the clock of its group, a
-// record that was late is late again.
-type groupClocks struct {
-	schema *messages.StateSchema
-	groups messages.KeyGroupRange
-	max    int    // the topology's maximal parallelism
-	clock  *int64 // of the subtask, ms
-
-	floors  []int64 // by key group less groups.From; nil once the clock has passed them all
-	highest int64   // of floors
-}
-
-func clockSchema(key string) *messages.StateSchema {
-	return &messages.StateSchema{Name: "_clocks", Kind: "clocks", Key: key}
-}
-
-func (c *groupClocks) init(groups messages.KeyGroupRange, maxParallelism int, clock *int64) {
-	c.groups, c.max, c.clock, c.highest = groups, maxParallelism, clock, messages.NoWatermark
-}
-
-// now is the event-time clock as it is for a key of the hash.
-func (c *groupClocks) now(hash uint64) int64 {
-	if c.floors == nil {
-		return *c.clock
-	}
-	if c.highest <= *c.clock {
-		c.floors = nil
-		return *c.clock
-	}
-	return c.of(messages.KeyGroupOf(hash, c.max))
-}
-
-func (c *groupClocks) of(g messages.KeyGroup) int64 {
-	if c.floors == nil {
-		return *c.clock
-	}
-	return max(*c.clock, c.floors[g-c.groups.From])
-}
-
-func (c *groupClocks) Schema() *messages.StateSchema { return c.schema }
-
-// Len is 0: clocks are no entries that anybody made.
-func (c *groupClocks) Len() int { return 0 }
-
-func (c *groupClocks) Freeze() persistence.Frozen {
-	f := &frozenClocks{from: c.groups.From}
-	for g := c.groups.From; g < c.groups.To; g++ {
-		f.clocks = append(f.clocks, c.of(g))
-	}
-	return f
-}
-
-// ReadGroup reads the clock of a group, fixed64, the one entry of its block.
-func (c *groupClocks) ReadGroup(g messages.KeyGroup, in io.Reader) error {
-	err := readBlocks(in, 0, nil, func(p []byte) ([]byte, error) {
-		if len(p) < 8 {
-			return p, errShortBlock
-		}
-		c.raise(g, int64(binary.LittleEndian.Uint64(p)))
-		return p[8:], nil
-	})
-	if err != nil {
-		return fmt.Errorf("state %q, key group %d: %w", c.schema.GetName(), g, err)
-	}
-	return nil
-}
-
-func (c *groupClocks) raise(g messages.KeyGroup, floor int64) {
-	if c.floors == nil {
-		c.floors = slices.Repeat([]int64{messages.NoWatermark}, int(c.groups.To-c.groups.From))
-	}
-	c.floors[g-c.groups.From] = floor
-	c.highest = max(c.highest, floor)
-}
-
-// frozenClocks is a groupClocks at a barrier.
-type frozenClocks struct {
-	from   messages.KeyGroup
-	clocks []int64
-}
-
-func (f *frozenClocks) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
-	clock := f.clocks[g-f.from]
-	if clock == messages.NoWatermark {
-		return 0, nil
-	}
-	w := newBlockWriter(out)
-	defer w.release()
-	if err := w.entry(binary.LittleEndian.AppendUint64(w.buf, uint64(clock)), nil); err != nil {
-		return w.total, err
-	}
-	return w.total, w.close()
-}
-
-func (f *frozenClocks) Release() {}

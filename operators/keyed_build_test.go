@@ -130,10 +130,10 @@ func TestKeyedOperatorsInThePlan(t *testing.T) {
 		op   *plan.Operator
 		want string
 	}{
-		{op, "window window string int64 in tumbling 10ms"},
+		{op, lines("window window string int64 in tumbling 10ms", "_clocks clocks string ")},
 		{rigOperator(t, runningTips), "reduce value string cbor:operators.fare{Driver string, Tip int64}"},
 		{rigOperator(t, scripted), lines("count value string int64", "seen list string string",
-			"hours map string int64 -> string", "then map string int64 -> int64", "_timers timers string ")},
+			"hours map string int64 -> string", "then map string int64 -> int64", "_timers timers string ", "_clocks clocks string ")},
 	} {
 		var got []string
 		for _, s := range c.op.States {

@@ -52,7 +52,7 @@ type paneOperator[K comparable, T, A, R any] struct {
 	opened   bool
 
 	ctx     WindowContext[K, R]
-	clock   int64 // the watermark
+	clocks  groupClocks
 	cause   int64 // event time of the record or timer that is worked on, or NoTime
 	scratch []Window
 	tooLate *emitter[T] // in the side outputs; nil without a tag
@@ -64,7 +64,7 @@ func newPaneOperator[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *pan
 }
 
 func (o *paneOperator[K, T, A, R]) Init(rt *plan.Runtime) error {
-	o.rt, o.dropped, o.clock = rt, rt.Counter(lateDropped), messages.NoWatermark
+	o.rt, o.dropped = rt, rt.Counter(lateDropped)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}
@@ -81,12 +81,13 @@ func (o *paneOperator[K, T, A, R]) Init(rt *plan.Runtime) error {
 			return err
 		}
 	}
-	return nil
+	return o.clocks.init(rt)
 }
 
 // declare makes all state there is; Build asks for it too, to learn the schemas.
 func (o *paneOperator[K, T, A, R]) declare(groups int) error {
 	keys := keyKindOf(o.spec.w.keyed.codec)
+	o.clocks = newGroupClocks(keys.codec.Name())
 	o.sub = newSubkeys(groups)
 	o.windows = newStates(windowKeyKind(keys, groups), groups)
 	o.global = newStates(keys, groups)
@@ -116,7 +117,7 @@ func (o *paneOperator[K, T, A, R]) states() []persistence.State {
 }
 
 func (o *paneOperator[K, T, A, R]) Open() error {
-	o.clock = o.rt.Watermark()
+	o.clocks.start()
 	if o.function.open != nil {
 		if err := o.function.open(openContext(o.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
@@ -182,7 +183,7 @@ func (o *paneOperator[K, T, A, R]) element(v T, ts int64, hash uint64) error {
 		if o.cut.merges {
 			w = o.merge(key, hash, w)
 		}
-		if o.isTooLate(w) {
+		if o.isTooLate(hash, w) {
 			continue
 		}
 		taken = true
@@ -222,8 +223,8 @@ func (o *paneOperator[K, T, A, R]) enter(key K, hash uint64, w Window) {
 
 // isTooLate: the window is gone. It counts as gone as soon as the watermark has
 // passed its allowed lateness, whether or not it was ever there.
-func (o *paneOperator[K, T, A, R]) isTooLate(w Window) bool {
-	return o.cut.clock == byEvents && w.ClearAt(o.lateness()) <= o.clock
+func (o *paneOperator[K, T, A, R]) isTooLate(hash uint64, w Window) bool {
+	return o.cut.clock == byEvents && w.ClearAt(o.lateness()) <= o.clocks.now(hash)
 }
 
 func (o *paneOperator[K, T, A, R]) lateness() int64 { return o.spec.w.lateness.Milliseconds() }
@@ -290,7 +291,7 @@ func (o *paneOperator[K, T, A, R]) fireWindow() error {
 // fireEvicting asks the evictor before and after the function. What it leaves
 // stays in the window.
 func (o *paneOperator[K, T, A, R]) fireEvicting() error {
-	e, c := o.spec.contents.evict, EvictContext{o.scope.key.Window, o.clock, o.rt.Now()}
+	e, c := o.spec.contents.evict, EvictContext{o.scope.key.Window, o.watermark(), o.rt.Now()}
 	p, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
 	elements := elementsIn[T](p)
 	*elements = e.EvictBefore(*elements, c)
@@ -313,7 +314,7 @@ func elementsIn[T, A any](p *pane[A]) *[]Element[T] {
 func (o *paneOperator[K, T, A, R]) firingOf(p *pane[A]) Firing {
 	last := o.scope.key.Window.MaxTimestamp()
 	switch {
-	case o.cut.clock == timeless, o.cut.clock == byEvents && last > o.clock, o.cut.clock == byClock && last > o.rt.Now():
+	case o.cut.clock == timeless, o.cut.clock == byEvents && last > o.watermark(), o.cut.clock == byClock && last > o.rt.Now():
 		return Early
 	case p.onTime:
 		return Late
@@ -333,10 +334,9 @@ func (o *paneOperator[K, T, A, R]) timeOf(w Window) int64 {
 
 // advance fires what a watermark makes due; results leave before it.
 func (o *paneOperator[K, T, A, R]) advance(watermark int64) error {
-	if watermark <= o.clock {
+	if !o.clocks.advance(watermark) {
 		return nil
 	}
-	o.clock = watermark
 	if err := o.fireTimers(EventTime, watermark); err != nil {
 		return err
 	}
@@ -434,7 +434,7 @@ func (o *paneOperator[K, T, A, R]) setSessions(hash uint64, key K, list []Window
 func (o *paneOperator[K, T, A, R]) merge(key K, hash uint64, w Window) Window {
 	list, _ := o.sessions.Get(hash, key)
 	merged, absorbed, rest := window.Merge(list, w)
-	if o.isTooLate(merged) || len(absorbed) == 1 && absorbed[0] == merged {
+	if o.isTooLate(hash, merged) || len(absorbed) == 1 && absorbed[0] == merged {
 		return merged
 	}
 	o.setSessions(hash, key, rest)
@@ -459,7 +459,7 @@ func (o *paneOperator[K, T, A, R]) absorb(key K, hash uint64, merged Window, abs
 	}
 	o.enter(key, hash, merged)
 	place, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
-	all.onTime = all.onTime && merged.MaxTimestamp() <= o.clock
+	all.onTime = all.onTime && merged.MaxTimestamp() <= o.watermark()
 	*place = all
 	o.trigger.onMerge()
 }
@@ -478,7 +478,7 @@ func (o *paneOperator[K, T, A, R]) join(all *pane[A], p pane[A]) {
 // What triggers and contexts may ask: paneTimers.
 
 func (o *paneOperator[K, T, A, R]) window() Window   { return o.scope.key.Window }
-func (o *paneOperator[K, T, A, R]) watermark() int64 { return o.clock }
+func (o *paneOperator[K, T, A, R]) watermark() int64 { return o.clocks.now(o.global.scope.hash) }
 func (o *paneOperator[K, T, A, R]) now() int64       { return o.rt.Now() }
 
 func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) {

@@ -163,8 +163,9 @@ type keyedFunction[K comparable, R any] struct {
 
 	rt       *plan.Runtime
 	function any
-	states   []persistence.State
-	onTimer  TimerHandler[K, R] // nil without timers
+	states   []persistence.State // but for the clocks
+	onTimer  TimerHandler[K, R]  // nil without timers
+	clocks   groupClocks
 	opened   bool
 	ctx      Context[K, R]
 }
@@ -173,16 +174,17 @@ type keyedFunction[K comparable, R any] struct {
 func (p *keyedFunction[K, R]) describe(maxParallelism int) ([]*messages.StateSchema, error) {
 	states := newStates(keyKindOf(p.codec), maxParallelism)
 	_, _, err := declareFunction[K, R](states, p.newFunction)
-	return states.schemas(), err
+	return append(states.schemas(), newGroupClocks(p.codec.Name()).schema), err
 }
 
 func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 	p.rt = rt
 	states := newStates(keyKindOf(p.codec), rt.MaxParallelism)
 	p.ctx = Context[K, R]{
-		rt:    rt,
-		scope: states.scope,
-		out:   Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, p.tags)},
+		rt:     rt,
+		scope:  states.scope,
+		clocks: &p.clocks,
+		out:    Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, p.tags)},
 	}
 	if p.function, p.ctx.timers, err = declareFunction[K, R](states, p.newFunction); err != nil {
 		return err
@@ -194,19 +196,34 @@ func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 			return err
 		}
 	}
-	return nil
+	p.clocks = newGroupClocks(p.codec.Name())
+	return p.clocks.init(rt)
 }
 
 func (p *keyedFunction[K, R]) Open() error {
-	p.ctx.watermark = p.rt.Watermark()
+	p.clocks.start()
 	if o, ok := p.function.(Opener); ok {
+		entries := p.entries()
 		if err := o.Open(openContext(p.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
+		}
+		if p.entries() != entries {
+			return errOpenKeyless
 		}
 	}
 	p.opened = true
 	p.wake()
 	return nil
+}
+
+var errOpenKeyless = errors.New("Open wrote keyed state, but there is no key yet; write it in ProcessElement or OnTimer")
+
+// entries is the number of entries in keyed state.
+func (p *keyedFunction[K, R]) entries() (n int) {
+	for _, st := range p.states {
+		n += st.Len()
+	}
+	return n
 }
 
 func openContext(rt *plan.Runtime) OpenContext {
@@ -236,10 +253,9 @@ func (p *keyedFunction[K, R]) between(b *plan.Batch, run func(from, to int) erro
 
 // advance fires what a watermark makes due, before it goes on itself.
 func (p *keyedFunction[K, R]) advance(watermark int64) error {
-	if watermark <= p.ctx.watermark {
+	if !p.clocks.advance(watermark) {
 		return nil
 	}
-	p.ctx.watermark = watermark
 	if err := p.fireTimers(EventTime, watermark); err != nil {
 		return err
 	}

@@ -4,22 +4,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/weirflow/weir/messages"
-	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/window"
 	"github.com/weirflow/weir/persistence"
 	"github.com/weirflow/weir/persistence/table"
 )
 
 // windowState is the state of a window operator, by window first: one table of
-// accumulators for each open window, so that a window goes as a whole.
-//
-// What has fired follows from the watermark, and the subtasks that wrote a
-// snapshot need not have stood at the same one. So each key group carries the
-// watermark that it was written at, its floor: restored at any parallelism, no
-// group's late record is on time again, and no group's window fires twice.
+// accumulators for each open window, so that a window goes as a whole. What has
+// fired follows from the clocks.
 type windowState[K comparable, Acc any] struct {
 	schema  *messages.StateSchema
 	groups  messages.KeyGroupRange
@@ -30,8 +24,6 @@ type windowState[K comparable, Acc any] struct {
 
 	lateness int64 // ms
 	open     *window.Open[*table.Table[K, Acc]]
-	floors   []int64 // by key group less groups.From; nil once the clock has passed them all
-	highest  int64   // of floors
 
 	spare []*table.Table[K, Acc] // emptied, for windows to come; at most maxSpare
 }
@@ -42,22 +34,11 @@ const maxSpare = 2
 
 func (s *windowState[K, Acc]) init() {
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, messages.NoWatermark)
-	s.highest = messages.NoWatermark
 }
 
-// start sets the clock once everything is restored: to the least of the floors,
-// for what a lower group has not fired yet is still to come. A restored group
-// without a floor was written before the first watermark.
-func (s *windowState[K, Acc]) start(watermark int64, restored bool) {
-	if restored && s.floors == nil {
-		watermark = messages.NoWatermark
-	}
-	for _, f := range s.floors {
-		watermark = min(watermark, f)
-	}
-	if mutant.On("forget-fired") {
-		watermark, s.floors, s.highest = messages.NoWatermark, nil, messages.NoWatermark
-	}
+// start sets the clock once everything is restored: where several subtasks wrote
+// it, that is the least, for what a lower group has not fired is still to come.
+func (s *windowState[K, Acc]) start(watermark int64) {
 	panes := s.open.Panes()
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, watermark)
 	for _, p := range panes {
@@ -65,25 +46,6 @@ func (s *windowState[K, Acc]) start(watermark int64, restored bool) {
 			s.open.Add(p.Window, p.State)
 		}
 	}
-	s.forgetFloors()
-}
-
-func (s *windowState[K, Acc]) forgetFloors() {
-	if s.highest <= s.open.Watermark() {
-		s.floors, s.highest = nil, messages.NoWatermark
-	}
-}
-
-// watermark is the event-time clock as it is for a key of the hash.
-func (s *windowState[K, Acc]) watermark(hash uint64) int64 {
-	return s.watermarkOf(messages.KeyGroupOf(hash, s.max))
-}
-
-func (s *windowState[K, Acc]) watermarkOf(g messages.KeyGroup) int64 {
-	if s.floors == nil {
-		return s.open.Watermark()
-	}
-	return max(s.open.Watermark(), s.floors[g-s.groups.From])
 }
 
 // pane gives the open window w, opening it if need be.
@@ -121,19 +83,11 @@ func (s *windowState[K, Acc]) Len() int {
 }
 
 // A key group is written as blocks whose namespace is the start of a window,
-// fixed64, and whose entries are key and accumulator. The group's floor, a
-// fixed64, is the one entry of a block whose namespace no window has.
-const (
-	startBytes = 8
-	floorStart = math.MinInt64
-)
+// fixed64, and whose entries are key and accumulator.
+const startBytes = 8
 
 func (s *windowState[K, Acc]) Freeze() persistence.Frozen {
 	f := &frozenWindows[K, Acc]{max: s.max, keys: s.keys.codec, values: s.values}
-	for g := s.groups.From; g < s.groups.To; g++ {
-		f.floors = append(f.floors, s.watermarkOf(g))
-	}
-	f.groups = s.groups
 	for _, p := range s.open.Panes() {
 		f.panes = append(f.panes, frozenPane[K, Acc]{start: p.Start, table: p.State.Freeze()})
 	}
@@ -141,13 +95,9 @@ func (s *windowState[K, Acc]) Freeze() persistence.Frozen {
 }
 
 func (s *windowState[K, Acc]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
-	var start int64
 	var into *table.Table[K, Acc]
 	enter := func(namespace []byte) error {
-		start = int64(binary.LittleEndian.Uint64(namespace))
-		if start == floorStart {
-			return nil
-		}
+		start := int64(binary.LittleEndian.Uint64(namespace))
 		w := s.windows.At(start)
 		if s.windows.Assign(start) != w {
 			return fmt.Errorf("a window that starts at %d: there is none with this size and offset", start)
@@ -155,32 +105,11 @@ func (s *windowState[K, Acc]) ReadGroup(g messages.KeyGroup, in io.Reader) error
 		into = s.pane(w).State
 		return nil
 	}
-	err := readBlocks(in, startBytes, enter, func(p []byte) ([]byte, error) {
-		if start == floorStart {
-			return s.readFloor(g, p)
-		}
-		return s.readEntry(g, into, p)
-	})
+	err := readBlocks(in, startBytes, enter, func(p []byte) ([]byte, error) { return s.readEntry(g, into, p) })
 	if err != nil {
 		return fmt.Errorf("state %q, key group %d: %w", s.schema.Name, g, err)
 	}
 	return nil
-}
-
-func (s *windowState[K, Acc]) readFloor(g messages.KeyGroup, p []byte) ([]byte, error) {
-	if len(p) < startBytes {
-		return p, errShortBlock
-	}
-	if s.floors == nil {
-		s.floors = make([]int64, s.groups.To-s.groups.From)
-		for i := range s.floors {
-			s.floors[i] = messages.NoWatermark
-		}
-	}
-	floor := int64(binary.LittleEndian.Uint64(p))
-	s.floors[g-s.groups.From] = floor
-	s.highest = max(s.highest, floor)
-	return p[startBytes:], nil
 }
 
 func (s *windowState[K, Acc]) readEntry(g messages.KeyGroup, into *table.Table[K, Acc], p []byte) ([]byte, error) {
@@ -200,11 +129,9 @@ func (s *windowState[K, Acc]) readEntry(g messages.KeyGroup, into *table.Table[K
 
 // frozenWindows is a windowState at a barrier.
 type frozenWindows[K comparable, Acc any] struct {
-	groups messages.KeyGroupRange
 	max    int
 	keys   Codec[K]
 	values Codec[Acc]
-	floors []int64 // as of the barrier, with the clock in them
 	panes  []frozenPane[K, Acc]
 }
 
@@ -216,25 +143,12 @@ type frozenPane[K comparable, Acc any] struct {
 func (f *frozenWindows[K, Acc]) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
 	w := newBlockWriter(out)
 	defer w.release()
-	if err := f.writeFloor(w, f.floors[g-f.groups.From]); err != nil {
-		return w.total, err
-	}
 	for _, p := range f.panes {
 		if err := f.writePane(w, g, p); err != nil {
 			return w.total, err
 		}
 	}
 	return w.total, w.close()
-}
-
-func (f *frozenWindows[K, Acc]) writeFloor(w *blockWriter, floor int64) error {
-	if floor == messages.NoWatermark {
-		return nil
-	}
-	if err := w.enter(fixed64(floorStart)); err != nil {
-		return err
-	}
-	return w.entry(binary.LittleEndian.AppendUint64(w.buf, uint64(floor)), nil)
 }
 
 func (f *frozenWindows[K, Acc]) writePane(w *blockWriter, g messages.KeyGroup, p frozenPane[K, Acc]) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/operators/window"
 	"github.com/weirflow/weir/persistence/table"
@@ -22,6 +23,10 @@ type windower[K comparable, T, Acc, R any] struct {
 	late  *Tag[T]
 	state windowState[K, Acc]
 
+	// The watermark. Its floors outlive the firing of what they stand for: the
+	// clock advances when the windows due have fired.
+	clocks groupClocks
+
 	rt      *plan.Runtime
 	out     *emitter[WindowResult[K, R]]
 	sides   sideOutputs
@@ -38,6 +43,7 @@ type windower[K comparable, T, Acc, R any] struct {
 func newWindower[K comparable, T, Acc, R any](w *WindowedStream[K, T], agg Aggregator[T, Acc, R], schema *messages.StateSchema, codec Codec[Acc]) *windower[K, T, Acc, R] {
 	o := &windower[K, T, Acc, R]{keyedInput: w.keyed.input(), agg: agg, late: w.late, size: uint64(w.tumbling.size.Milliseconds())}
 	o.first, _ = agg.(firster[T, Acc])
+	o.clocks = newGroupClocks(w.keyed.codec.Name())
 	o.state = windowState[K, Acc]{
 		schema: schema, keys: keyKindOf(w.keyed.codec), values: codec,
 		windows: w.tumbling.assigner(), lateness: w.lateness.Milliseconds(),
@@ -53,11 +59,18 @@ func (o *windower[K, T, Acc, R]) Init(rt *plan.Runtime) error {
 	}
 	o.state.groups, o.state.max = rt.Groups, rt.MaxParallelism
 	o.state.init()
-	return rt.Register(&o.state)
+	if err := rt.Register(&o.state); err != nil {
+		return err
+	}
+	return o.clocks.init(rt)
 }
 
 func (o *windower[K, T, Acc, R]) Open() error {
-	o.state.start(o.rt.Watermark(), o.rt.Restored)
+	if mutant.On("forget-fired") {
+		o.clocks.floors = nil
+	}
+	o.clocks.start()
+	o.state.start(o.clocks.clock)
 	return nil
 }
 
@@ -117,7 +130,7 @@ func (o *windower[K, T, Acc, R]) assign(v T, time int64, hash uint64) error {
 	if time < messages.MinEventTime || time > messages.MaxEventTime {
 		return errWithoutTime(time)
 	}
-	w, watermark := o.state.windows.Assign(time), o.state.watermark(hash)
+	w, watermark := o.state.windows.Assign(time), o.clocks.now(hash)
 	if o.state.open.TooLate(w, watermark) {
 		o.reject(v, time)
 		return nil
@@ -126,7 +139,7 @@ func (o *windower[K, T, Acc, R]) assign(v T, time int64, hash uint64) error {
 	key, acc := o.fold(t, v, hash)
 	if w.MaxTimestamp() <= watermark { // it has fired for this key: again
 		o.emit(w, key, *acc)
-	} else if w.MaxTimestamp() > o.state.highest {
+	} else if w.MaxTimestamp() > o.clocks.highest {
 		o.last, o.start = t, w.Start
 	}
 	return nil
@@ -136,8 +149,16 @@ func (o *windower[K, T, Acc, R]) reject(v T, time int64) {
 	if o.tooLate != nil {
 		o.tooLate.emit(v, time)
 	} else {
-		o.dropped.Add(1)
+		o.dropped.Add(o.weightOf(v))
 	}
+}
+
+// weightOf is the number of records that one stands for.
+func (o *windower[K, T, Acc, R]) weightOf(v T) int64 {
+	if w, ok := o.agg.(weigher[T]); ok {
+		return w.weight(v)
+	}
+	return 1
 }
 
 // advance moves the clock and fires what it reaches; results leave before the
@@ -153,9 +174,7 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 		o.state.clear()
 		o.last = nil
 	}
-	if o.state.floors != nil {
-		o.state.forgetFloors()
-	}
+	o.clocks.advance(watermark)
 	o.out.mark(watermark)
 	o.sides.mark(watermark)
 }
@@ -163,9 +182,9 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 // fireWindow emits the results of all keys whose group has not fired the window
 // before it was restored, in the order of the table.
 func (o *windower[K, T, Acc, R]) fireWindow(p *window.Pane[*table.Table[K, Acc]]) {
-	restored := p.MaxTimestamp() <= o.state.highest
+	restored := p.MaxTimestamp() <= o.clocks.highest
 	p.State.Scan(func(hash uint64, key *K, acc *Acc) bool {
-		if restored && o.state.floors[messages.KeyGroupOf(hash, o.state.max)-o.state.groups.From] >= p.MaxTimestamp() {
+		if restored && o.clocks.passed(hash, p.MaxTimestamp()) {
 			return true
 		}
 		o.fire(p.MaxTimestamp(), hash)

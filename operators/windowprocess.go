@@ -117,15 +117,15 @@ func ReduceProcess[K comparable, T, R any, F ProcessWindowFunction[K, T, R]](w *
 func foldAll[T, Acc, V any](agg Aggregator[T, Acc, V]) func([]Element[T]) V {
 	firsts, _ := agg.(firster[T, Acc])
 	return func(es []Element[T]) V {
-		var acc Acc
-		for i, e := range es {
-			switch {
-			case i == 0 && firsts != nil:
-				acc = firsts.first(e.Value)
-				continue
-			case i == 0:
-				acc = agg.CreateAccumulator()
+		if firsts != nil && len(es) > 0 {
+			acc := firsts.first(es[0].Value)
+			for _, e := range es[1:] {
+				acc = agg.Add(acc, e.Value)
 			}
+			return agg.Result(acc)
+		}
+		acc := agg.CreateAccumulator()
+		for _, e := range es {
 			acc = agg.Add(acc, e.Value)
 		}
 		return agg.Result(acc)
@@ -206,7 +206,7 @@ func addPanes[K comparable, T, A, R any](w *WindowedStream[K, T], name string, c
 		if err := o.declare(top.maxParallelism); err != nil {
 			return nil, err
 		}
-		return schemasOf(o.states()), nil
+		return append(schemasOf(o.states()), o.clocks.schema), nil
 	})
 	w.describe(op)
 	top.declareSides(op, tags...)
