@@ -55,6 +55,7 @@ func (s *subtask) newNode(op *plan.Operator) *node {
 		Register:  n.register,
 		Counter:   n.counter,
 		Step:      s.o.Env.Step,
+		Work:      func(name string, f func(context.Context) any) func() { return s.workFor(n, name, f) },
 	}
 	if op.New != nil {
 		n.inst = op.New()

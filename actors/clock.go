@@ -16,9 +16,16 @@ func (s *subtask) clock() (watermark int64, idle bool) {
 	return s.in.clock.Current(), s.in.clock.Idle()
 }
 
+// sayHello tells the receivers where the outputs are: at the clock, unless the
+// head has results pending. Those must not come behind the watermark that the
+// receivers begin with.
 func (s *subtask) sayHello() {
 	watermark, idle := s.clock()
-	s.out.broadcast(element{kind: kindHello, watermark: watermark, idle: idle})
+	if s.deferrer != nil && !mutant.On("hello-ahead") {
+		watermark = s.deferrer.OutputWatermark(watermark)
+	}
+	s.idle = idle && !s.pending()
+	s.out.broadcast(element{kind: kindHello, watermark: watermark, idle: s.idle})
 	s.out.flush()
 }
 
@@ -41,16 +48,22 @@ func (s *subtask) onHello(i int, e *element) error {
 
 // onStatus makes a channel idle or active.
 func (s *subtask) onStatus(i int, idle bool) error {
-	was := s.in.clock.Idle()
 	if s.in.clock.SetIdle(i, idle) {
 		if err := s.pushClock(); err != nil {
 			return err
 		}
 	}
-	if now := s.in.clock.Idle(); now != was {
-		s.out.broadcast(element{kind: kindStatus, idle: now})
-	}
+	s.tellIdle()
 	return nil
+}
+
+// tellIdle tells the receivers whether to wait for watermarks of this subtask.
+// While results are pending they must.
+func (s *subtask) tellIdle() {
+	if idle := s.in.clock.Idle() && !s.pending(); idle != s.idle {
+		s.idle = idle
+		s.out.broadcast(element{kind: kindStatus, idle: idle})
+	}
 }
 
 // pushClock brings the operators a watermark that came without a batch.
@@ -69,7 +82,8 @@ func (s *subtask) onEnd(c *inChannel) error {
 			return err
 		}
 	}
-	return s.endOfInput()
+	s.ending = true
+	return s.settle()
 }
 
 // endOfInput passes the end on. Only an input that was drained, up to the

@@ -49,10 +49,17 @@ func (s *subtask) ready() bool {
 	return s.out.open()
 }
 
-// run works off what came in, as far as barriers and credit allow.
+// run works off what came in, as far as barriers, gates and credit allow, what
+// operators had done elsewhere first.
 func (s *subtask) run() error {
-	for s.started && s.in.waiting > 0 && s.ready() {
-		i, e := s.in.next()
+	for s.started && s.ready() {
+		if s.running && len(s.results) > 0 {
+			if err := s.takeResult(); err != nil {
+				return err
+			}
+			continue
+		}
+		i, e := s.next()
 		if e == nil {
 			return nil
 		}
@@ -62,6 +69,13 @@ func (s *subtask) run() error {
 		}
 	}
 	return nil
+}
+
+func (s *subtask) next() (channel int, e *element) {
+	if s.in.waiting == 0 {
+		return 0, nil
+	}
+	return s.in.next(s.gateOpen())
 }
 
 func (s *subtask) consume(i int, e *element) error {

@@ -15,8 +15,8 @@ import (
 // inputs are the channels that lead into a subtask.
 //
 // Invariants: an element waits in its channel's queue only while the channel
-// is blocked by a barrier, the outputs are out of credit, or some channel has
-// not said hello; within a channel nothing overtakes. A queue holds at most
+// is blocked by a barrier, the outputs are out of credit, a batch waits for the
+// head's gate, or some channel has not said hello; within a channel nothing overtakes. A queue holds at most
 // the channel's credits in batches, and a few elements that cost none.
 type inputs struct {
 	channels []*inChannel
@@ -72,11 +72,12 @@ func (in *inputs) arrive(e *element) (channel int, err error) {
 	return i, nil
 }
 
-// next takes the element to work off now, or nil. Channels take turns.
-func (in *inputs) next() (channel int, e *element) {
+// next takes the element to work off now, or nil. Channels take turns. Unless
+// batches is true, what comes must not be one.
+func (in *inputs) next(batches bool) (channel int, e *element) {
 	for k := range in.channels {
 		i := (in.turn + k) % len(in.channels)
-		if c := in.channels[i]; len(c.queue) > 0 && in.mayTake(i, c.queue[0]) {
+		if c := in.channels[i]; len(c.queue) > 0 && (batches || c.queue[0].kind != kindBatch) && in.mayTake(i, c.queue[0]) {
 			in.turn = (i + 1) % len(in.channels)
 			return i, in.take(c)
 		}

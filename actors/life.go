@@ -19,6 +19,7 @@ func (s *subtask) begin() error {
 	if head.op.Source != nil {
 		s.source = newSource(s, head)
 	}
+	s.becomeDeferring(head)
 	if err := s.ops.init(); err != nil {
 		return err
 	}

@@ -55,6 +55,10 @@ func (n *node) named(err error) error {
 		return err
 	}
 	failed := n.failure(err.Error(), "")
+	var panicked *plan.PanicError
+	if errors.As(err, &panicked) {
+		failed.Stack = string(panicked.Stack)
+	}
 	var corrupt *persistence.CorruptError
 	if errors.As(err, &corrupt) {
 		failed.CorruptBlob = corrupt.Key

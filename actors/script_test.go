@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,11 +64,14 @@ type bench struct {
 	seen    map[messages.ChannelID]uint64
 	attempt messages.Attempt
 	failed  bool // the subtask has ended: nothing more is to be heard
+	options *Options
+	acked   *messages.CheckpointAck // the last one
 }
 
 // handEnv is a world in which time stands still until the script moves it, and
-// work runs at once.
+// work runs at once, but for calls of users, which wait for "answer".
 type handEnv struct {
+	calls  []func()
 	system *actor.ActorSystem
 	at     time.Time
 	timers []handTimer
@@ -91,9 +95,16 @@ func (h *handEnv) After(d time.Duration, to *actor.PID, msg any) func() {
 	return func() {}
 }
 
-func (h *handEnv) Work(to *actor.PID, _ string, f func(context.Context) any) func() {
-	if m := f(context.Background()); m != nil {
-		h.system.Root.Send(to, m)
+func (h *handEnv) Work(to *actor.PID, name string, f func(context.Context) any) func() {
+	run := func() {
+		if m := f(context.Background()); m != nil {
+			h.system.Root.Send(to, m)
+		}
+	}
+	if strings.HasPrefix(name, "call of") {
+		h.calls = append(h.calls, run)
+	} else {
+		run()
 	}
 	return func() {}
 }
@@ -114,6 +125,16 @@ func script(name string, upstream int) (*operators.Topology, messages.OperatorID
 	case "sum":
 		mid := operators.Reduce(operators.KeyBy(in, func(v int64) int64 { return v % 2 }), "mid", func(a, b int64) int64 { return a + b }).Unchained()
 		mid.To("out", sinkOf{}).Unchained()
+		return top, "mid"
+	case "async":
+		ask := func(_ context.Context, v int64) ([]int64, error) {
+			if v < 0 {
+				return nil, fmt.Errorf("nobody knows %d", v)
+			}
+			return []int64{v * 10}, nil
+		}
+		o := operators.AsyncOptions{Capacity: 2, Timeout: time.Second, OnTimeout: operators.TimeoutResult(func(int64) ([]int64, error) { return []int64{0}, nil })}
+		operators.AsyncUnordered(in.Rebalance(), "mid", ask, o).To("out", sinkOf{})
 		return top, "mid"
 	case "source":
 		in.To("out", sinkOf{}).Unchained()
@@ -156,13 +177,14 @@ func newBench(t *testing.T, d *datadriven.TestData) *bench {
 	if d.HasArg("at-least-once") {
 		o.Mode = barrier.AtLeastOnce
 	}
-	b.spawn(&o, id)
+	b.options = &o
+	b.spawn(&o, id, nil)
 	return b
 }
 
 // spawn makes the subtask as a deployment would, with the probe as every neighbour.
-func (b *bench) spawn(o *Options, id messages.OperatorID) {
-	deploy := &messages.Deploy{Job: "script", Attempt: uint64(b.attempt)}
+func (b *bench) spawn(o *Options, id messages.OperatorID, restore *messages.Manifest) {
+	deploy := &messages.Deploy{Job: "script", Attempt: uint64(b.attempt), Restore: restore}
 	for _, c := range o.Plan.Chains {
 		for i := range c.Parallelism {
 			deploy.Tasks = append(deploy.Tasks, &messages.Task{Subtask: messages.SubtaskID{Chain: c.Head().Name, Index: i}.Proto(), Node: "n"})
@@ -172,6 +194,7 @@ func (b *bench) spawn(o *Options, id messages.OperatorID) {
 	w := &wiring{o: o, deploy: deploy}
 	b.sub = w.subtask(messages.SubtaskID{Chain: id})
 	b.sub.coordinator, b.sub.ctx = b.probe, context.Background()
+	b.inputs = nil
 	for _, c := range b.sub.channels.in {
 		c.from = b.probe
 		b.inputs = append(b.inputs, c.id)
@@ -190,6 +213,20 @@ func (b *bench) spawn(o *Options, id messages.OperatorID) {
 			b.pid = m
 		}
 	}
+}
+
+// restart ends the attempt and begins one from the last snapshot.
+func (b *bench) restart() {
+	p := b.options.Plan
+	m := &messages.Manifest{
+		Job: "script", Checkpoint: b.acked.GetCheckpoint(), Fingerprint: p.Fingerprint(), MaxParallelism: int32(p.MaxParallelism),
+		Operators: p.Metas(), Subtasks: []*messages.SubtaskSnapshot{b.acked.GetSnapshot()},
+	}
+	b.world.system.Root.Stop(b.pid)
+	b.world.calls, b.world.timers = nil, nil
+	b.attempt++
+	b.pid = nil
+	b.spawn(b.options, b.sub.id.Chain, m)
 }
 
 // benchParent stands for the attempt.
@@ -235,6 +272,13 @@ func (b *bench) step(line string) {
 		b.say(&messages.CheckpointComplete{Attempt: uint64(b.attempt), Checkpoint: uint64(number(b.t, rest))})
 	case "trigger":
 		b.say(&messages.TriggerCheckpoint{Attempt: uint64(b.attempt), Checkpoint: uint64(number(b.t, rest))})
+	case "answer":
+		i := number(b.t, rest)
+		run := b.world.calls[i]
+		b.world.calls = slices.Delete(b.world.calls, int(i), int(i)+1)
+		run()
+	case "restart":
+		b.restart()
 	case "wait":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
@@ -372,6 +416,7 @@ func (b *bench) show(m any) string {
 		}
 		return "(" + string(m) + ")"
 	case *messages.CheckpointAck:
+		b.acked = m
 		return fmt.Sprintf("ack %d%s", m.GetCheckpoint(), showSnapshot(m.GetSnapshot()))
 	case *messages.CheckpointCommitted:
 		return fmt.Sprintf("committed %d", m.GetCheckpoint())

@@ -47,6 +47,11 @@ type subtask struct {
 	lingering bool                  // a lingerTick is on its way
 	stale     uint64                // messages of other attempts
 	head      int64                 // clock of the head as restored
+	results   []*workDone           // came in and wait for credit; bounded by who asked for the works
+	gate      plan.Gate             // the head's, or nil
+	deferrer  plan.Deferrer         // the head, or nil
+	ending    bool                  // every input ended, and results are pending
+	idle      bool                  // as the outputs were told last
 }
 
 type startSubtask struct{} // parent: every node is deployed
@@ -119,6 +124,9 @@ func (s *subtask) onMessage(m any) error {
 		return s.start()
 	case *snapshotDone:
 		s.onSnapshotDone(m)
+	case *workDone:
+		s.results = append(s.results, m)
+		return s.run()
 	case *prepareRetry:
 		return s.onRetry(m)
 	case *wakeNode:

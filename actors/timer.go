@@ -39,7 +39,10 @@ func (s *subtask) onWake(m *wakeNode) error {
 	if !ok {
 		return nil
 	}
-	return n.guard(func() error { return t.OnProcessingTime(s.now()) })
+	if err := n.guard(func() error { return t.OnProcessingTime(s.now()) }); err != nil {
+		return err
+	}
+	return s.afterTimer()
 }
 
 // after sends a message to the subtask later. One that outlives the attempt

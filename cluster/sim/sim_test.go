@@ -15,7 +15,7 @@ type scenario struct {
 	check    sim.AtCheckpoint // may be nil
 }
 
-var scenarios = []scenario{sums, windows, process, regions, splits}
+var scenarios = []scenario{sums, windows, process, regions, splits, asks}
 
 // of chooses by seed, so that any number of seeds is spread over all scenarios.
 func of(o *sim.Outside) scenario { return scenarios[o.Seed()%uint64(len(scenarios))] }

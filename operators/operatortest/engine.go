@@ -28,7 +28,8 @@ type engine struct {
 	nodes   [][]*node        // by plan.Operator.Index, then by subtask
 	sides   map[string]*side // by tag; nil: not looked at
 	attempt messages.Attempt
-	now     int64 // processing time, ms; it moves only by advance
+	now     int64  // processing time, ms; it moves only by advance
+	works   []work // that subtasks asked for and that have not run
 }
 
 // world is what outlives an engine when a harness restores.
@@ -56,6 +57,7 @@ func newEngine(t TB, p *plan.Plan, w world, s *Snapshot) *engine {
 	}
 	e.backwards(func(n *node) error { return n.inst.Open() }, "Open")
 	e.forwards((*node).raise)
+	e.settle()
 	return e
 }
 
@@ -118,7 +120,7 @@ func (e *engine) backwards(run func(*node) error, call string) {
 func (e *engine) finish() {
 	e.t.Helper()
 	e.forwards(func(n *node) {
-		if n.ended || len(n.senders) == 0 || slices.ContainsFunc(n.senders, func(s *node) bool { return !s.ended }) {
+		if n.ended || n.pending() || len(n.senders) == 0 || slices.ContainsFunc(n.senders, func(s *node) bool { return !s.ended }) {
 			return
 		}
 		n.ended = true
@@ -142,6 +144,7 @@ func (e *engine) advance(d time.Duration) {
 	until := e.now + d.Milliseconds()
 	for n := e.due(until); n != nil; n = e.due(until) {
 		n.wake()
+		e.settle()
 	}
 	e.now = until
 }

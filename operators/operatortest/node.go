@@ -52,6 +52,7 @@ func newNode(e *engine, op *plan.Operator, index int, restored bool) *node {
 		Register:  func(st persistence.State) error { n.states = append(n.states, st); return nil },
 		Counter:   n.counter,
 		Step:      func(string) {},
+		Work:      n.ask,
 	}
 	if op.New != nil && op.Sink == plan.NotASink {
 		n.inst = op.New()
@@ -102,6 +103,7 @@ func (n *node) feed(b *plan.Batch) {
 	}
 	b.Marks = n.clock.merge(0, b.Marks)
 	n.check("Push", n.fan("").Push(b))
+	n.engine.settle()
 }
 
 // end is the end of a source's input, all the way through the topology.

@@ -95,10 +95,10 @@ func (e *engine) restore(s *Snapshot) {
 	})
 	e.forwards(func(n *node) {
 		for i, sender := range n.senders {
-			n.clock.channels[i] = sender.clock.current
+			n.clock.channels[i] = sender.watermark()
 		}
 		for _, f := range n.outputs {
-			f.mark = n.clock.current
+			f.mark = n.watermark()
 		}
 	})
 }

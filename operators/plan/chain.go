@@ -41,7 +41,7 @@ func (p *Plan) chain() {
 // fusible tells whether o can run as calls within the subtasks of its input:
 // when it has one, and record for record the same subtask would get it anyway.
 func fusible(o *Operator) bool {
-	if len(o.Inputs) != 1 || o.Unchained {
+	if len(o.Inputs) != 1 || o.Unchained || o.Alone || o.Inputs[0].From.Alone {
 		return false
 	}
 	switch e := o.Inputs[0]; e.Partition {

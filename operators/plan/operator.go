@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // Instance is one operator within one subtask. Every method runs on the
 // subtask's mailbox, one at a time, in this order:
 //
-//	Init [restore of the states it registered] Open (Process | timers | snapshots)* Finish? Close
+//	Init [restore of the states it registered] Open (Process | timers | results | snapshots)* Finish? Close
 //
 // Optional abilities are the small interfaces below; a type that has their
 // methods gets the calls.
@@ -46,6 +47,46 @@ type Checkpointed interface {
 	// order of their index. It runs between Init and Open; never with no parts.
 	RestoreState(parts [][]byte) error
 }
+
+// Worker is an Instance that asked for work off the mailbox by Runtime.Work. Its
+// operator must be Alone.
+type Worker interface {
+	// OnResult gets what a work gave, once the outputs take a batch. Results come
+	// in the order in which their works ended.
+	OnResult(result any) error
+}
+
+// Gate is an Instance that cannot always take another batch; it must be the first
+// of its subtask. Barriers, the end of input, timers and results come through a
+// closed gate all the same, and so do watermarks that come without a batch.
+type Gate interface {
+	// Ready is asked before every batch; false leaves it, and all behind it on its
+	// channel, where it is, so that whoever sends runs out of credit.
+	Ready() bool
+}
+
+// Deferrer is an Instance whose results may leave long after Process of their
+// records returned. The watermark of its outputs lags behind the clock of its
+// inputs meanwhile, so its operator must be Alone.
+type Deferrer interface {
+	// Pending tells whether results are still to come. The end of input, Finish,
+	// and word that the inputs fell idle wait until there are none; barriers do not.
+	Pending() bool
+	// OutputWatermark is the watermark with which the outputs begin an attempt: the
+	// last that left before the snapshot, or input, the clock of the inputs, where
+	// nothing is pending. It is asked after RestoreState and before the first batch.
+	OutputWatermark(input int64) int64
+}
+
+// PanicError is a panic of a user's function off the mailbox, on its way to the
+// failure that names the operator.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error is what the function panicked with.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // MismatchError says that an operator cannot take what a checkpoint holds for
 // it, however often it is tried: the job fails for good.
@@ -130,6 +171,10 @@ type Runtime struct {
 	Register  func(persistence.State) error // during Init only
 	Counter   func(name string) *Counter    // same name, same counter
 	Step      func(label string)            // marks a labelled step of a protocol, for simulations
+	// Work runs f, which may block, off the mailbox, and brings what it returns to
+	// OnResult. f's context ends with the attempt, or when cancel is called; the
+	// result comes in any case, unless the attempt is over.
+	Work func(name string, f func(ctx context.Context) any) (cancel func())
 }
 
 // Counter counts within one operator of one subtask. It is written and read on
@@ -167,7 +212,7 @@ type Reader interface {
 }
 
 // SplitClock turns a split's records into event times and watermarks. It is a
-// function of the records alone, but for Periodic.
+// function of the records alone, but for Periodic and ArrivalClock.
 type SplitClock interface {
 	// Observe sets b.Times where the strategy extracts them, checks their
 	// range, and puts marks where the watermark grows.
@@ -178,6 +223,14 @@ type SplitClock interface {
 	// Snapshot and Restore carry the generator over a restart.
 	Snapshot() ([]byte, error)
 	Restore(p []byte) error
+}
+
+// ArrivalClock is an optional ability of a SplitClock whose event times are not
+// in the records: it takes them from the clock of the node.
+type ArrivalClock interface {
+	// Arrive says before every Observe when its records arrived: processing
+	// time in ms, which may go back.
+	Arrive(now int64)
 }
 
 // SourceSpec is what the runtime must know of a source.
@@ -217,6 +270,7 @@ type Operator struct {
 	Parallelism int
 	Stateful    bool
 	Unchained   bool // never fuse with its input
+	Alone       bool // fused with nobody: the subtask has one clock, and this operator's output lags behind it
 	EventTime   bool // it waits for watermarks: every source behind it must have a strategy
 	New         func() Instance
 	Source      *SourceSpec // sources only; New is then nil
@@ -233,22 +287,24 @@ type Partitioning int
 
 // The ways to spread records.
 const (
-	Forward   Partitioning = iota // subtask i to subtask i; equal parallelism
-	Hash                          // by key group
-	Rebalance                     // round robin, a batch at a time
-	Broadcast                     // every record to every subtask
+	Forward    Partitioning = iota // subtask i to subtask i; equal parallelism
+	Hash                           // by key group
+	Rebalance                      // round robin, a batch at a time
+	Broadcast                      // every record to every subtask
+	ByFunction                     // as a Partitioner says
 )
 
 // Edge connects an operator's output to another's input.
 type Edge struct {
-	Index     int // in Plan.Edges
-	From, To  *Operator
-	Tag       string // side output; "" is the main one
-	Port      int    // input port of To
-	Partition Partitioning
-	Type      RowType
-	Keyer     Keyer // Hash only
-	Chained   bool  // a call within one subtask instead of a channel
+	Index       int // in Plan.Edges
+	From, To    *Operator
+	Tag         string // side output; "" is the main one
+	Port        int    // input port of To
+	Partition   Partitioning
+	Type        RowType
+	Keyer       Keyer       // Hash only
+	Partitioner Partitioner // ByFunction only
+	Chained     bool        // a call within one subtask instead of a channel
 }
 
 // Chain is a tree of operators fused into one subtask, its head first, every
