@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"errors"
+
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -27,10 +29,21 @@ func (f *fan) Push(b *plan.Batch) error {
 	last := len(f.targets) - 1
 	for _, t := range f.targets[:last] {
 		if err := t.Push(f.copyOf(b)); err != nil {
-			return err
+			return f.node.atRecord(err)
 		}
 	}
-	return f.targets[last].Push(b)
+	return f.node.atRecord(f.targets[last].Push(b))
+}
+
+// atRecord makes the node's failure of an error that tells its record itself.
+func (n *node) atRecord(err error) error {
+	var at *plan.RecordError
+	if !errors.As(err, &at) {
+		return err
+	}
+	f := n.failure(at.Reason, at.Stack)
+	f.HasRecord, f.RecordTimeMs, f.KeyGroup = true, at.Time, -1
+	return f
 }
 
 func (c *call) Push(b *plan.Batch) error { return c.node.process(c.port, c.keyer, b) }

@@ -69,6 +69,11 @@ func (x *exchange) Push(b *plan.Batch) error {
 		x.pushSame(b, x.channels...)
 	case plan.Rebalance:
 		x.pushRebalance(b)
+	case plan.ByFunction:
+		if err := x.edge.Partitioner.Partition(b, len(x.channels), x.target[:b.Len()]); err != nil {
+			return err
+		}
+		x.pushTo(b, x.target[:b.Len()])
 	default:
 		x.pushSame(b, x.channels[x.index])
 	}
@@ -92,6 +97,11 @@ func (x *exchange) pushHash(b *plan.Batch) {
 	for i, h := range b.Hashes {
 		target[i] = owner[(h>>32)*maxPar>>32]
 	}
+	x.pushTo(b, target)
+}
+
+// pushTo appends each record to its target, and marks to all.
+func (x *exchange) pushTo(b *plan.Batch, target []int32) {
 	at := 0
 	for _, m := range b.Marks {
 		x.scatter(b, at, m.Index, target)

@@ -15,7 +15,9 @@ type Aggregator[T, Acc, R any] interface {
 	CreateAccumulator() Acc
 	// Add gives the accumulator with v in it. It may change acc in place.
 	Add(acc Acc, v T) Acc
-	// Merge gives the accumulator of two parts, for windows that merge.
+	// Merge gives the accumulator of two parts, of windows that merge or of slices of
+	// a sliding window, the earlier part first. It may change a in place, must leave b
+	// as it is, and shares no memory with it afterwards. It must be associative.
 	Merge(a, b Acc) Acc
 	// Result is what the window shows. It must not change acc, which may go on
 	// to take late records, nor share memory with it.
@@ -27,7 +29,8 @@ type Aggregator[T, Acc, R any] interface {
 func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string, agg Aggregator[T, Acc, R]) *Stream[WindowResult[K, R]] {
 	s := w.keyed
 	if agg == nil {
-		return addPanes(w, name, contents[T, Acc]{}, errNilAggregator, resultsOf[K](func(Acc) (none R, some bool) { return none, false }), nil)
+		declare := resultsOf[K](func(Acc) (none R, some bool) { return none, false })
+		return addPanes(w, name, paneSpec[K, T, Acc, WindowResult[K, R]]{declare: declare}, errNilAggregator)
 	}
 	if w.combines() {
 		return aggregateInTwo(w, name, agg)

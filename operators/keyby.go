@@ -14,7 +14,8 @@ type KeyedStream[K comparable, T any] struct {
 	key    func(T) K
 	codec  Codec[K]
 	keyer  plan.Keyer
-	err    error // why the stream cannot be keyed so; told by the operator that reads it
+	err    error  // why the stream cannot be keyed so; told by the operator that reads it
+	inlet  *inlet // nil: the stream's own edges, hashed by the key
 }
 
 // KeyBy shards a stream by a key: an integer, string, bool, byte array, or a
@@ -39,9 +40,27 @@ func KeyBy[T any, K comparable](s *Stream[T], key func(T) K) *KeyedStream[K, T] 
 	return k
 }
 
+// inlet is another way of a keyed stream into the one operator that reads it: by
+// the edges that feed makes, and through what wrap puts around its instances.
+type inlet struct {
+	feed func(t *Topology, op *plan.Operator)
+	wrap func(plan.Instance) plan.Instance // nil: nothing
+}
+
+// around has the operator's instances wrapped.
+func (i *inlet) around(op *plan.Operator) {
+	if inner := op.New; inner != nil && i.wrap != nil { // nil: Build tells what is wrong
+		op.New = func() plan.Instance { return i.wrap(inner()) }
+	}
+}
+
 // feed makes the keyed stream an input of op. One that cannot be keyed is
 // connected all the same, so that Build has but one thing to say.
 func (k *KeyedStream[K, T]) feed(t *Topology, op *plan.Operator, port int) {
+	if k.inlet != nil {
+		k.inlet.feed(t, op)
+		return
+	}
 	if k.err != nil {
 		t.failf(op, "its key: %w", k.err)
 	}

@@ -84,7 +84,11 @@ func (k *KeyedStream[K, T]) unfit() error { return k.err }
 
 // add puts an operator that reads the keyed stream into the topology.
 func (k *KeyedStream[K, T]) add(kind plan.Kind, name string, declare func(op *plan.Operator) ([]*messages.StateSchema, error)) *plan.Operator {
-	return k.stream.top.addKeyed(kind, name, declare, k)
+	op := k.stream.top.addKeyed(kind, name, declare, k)
+	if k.inlet != nil {
+		k.inlet.around(op)
+	}
+	return op
 }
 
 // addKeyed puts an operator with state into the topology, each of its inputs on

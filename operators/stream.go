@@ -17,9 +17,10 @@ type Stream[T any] struct {
 
 // leg is one output that a stream reads.
 type leg struct {
-	from      *plan.Operator
-	tag       string // side output; "" is the main one
-	partition plan.Partitioning
+	from        *plan.Operator
+	tag         string // side output; "" is the main one
+	partition   plan.Partitioning
+	partitioner plan.Partitioner // ByFunction only
 }
 
 // output is the stream of what op emits as its main output.
@@ -40,24 +41,12 @@ func (s *Stream[T]) connect(t *Topology, op *plan.Operator, port int, keyer plan
 	}
 	rows := rowsOf[T]()
 	for _, l := range s.legs {
-		e := &plan.Edge{From: l.from, To: op, Tag: l.tag, Port: port, Partition: l.partition, Type: rows}
+		e := &plan.Edge{From: l.from, To: op, Tag: l.tag, Port: port, Partition: l.partition, Partitioner: l.partitioner, Type: rows}
 		if keyer != nil {
-			e.Partition, e.Keyer = plan.Hash, keyer
+			e.Partition, e.Keyer, e.Partitioner = plan.Hash, keyer, nil
 		}
 		op.Inputs = append(op.Inputs, e)
 	}
-}
-
-// Rebalance spreads the records round robin, a batch at a time, over the
-// subtasks of the operators that read the returned stream. Without it subtask i
-// feeds subtask i where the parallelism is equal. It breaks the chain.
-func (s *Stream[T]) Rebalance() *Stream[T] {
-	r := &Stream[T]{top: s.top}
-	for _, l := range s.legs {
-		l.partition = plan.Rebalance
-		r.legs = append(r.legs, l)
-	}
-	return r
 }
 
 // Parallelism sets the number of subtasks of the operator that the stream comes

@@ -19,6 +19,7 @@ type Topology struct {
 	operators      []*plan.Operator
 	tags           map[string]tagUse
 	single         map[*plan.Operator]bool // those of WindowAll: parallelism 1
+	follows        []follow
 	errs           []error
 }
 
@@ -62,6 +63,7 @@ func (t *Topology) Name() string { return t.name }
 // Build checks the topology and gives its plan. The error joins all that is
 // wrong, one line each, with the operator's name and the remedy.
 func (t *Topology) Build() (*plan.Plan, error) {
+	t.followAll()
 	p, err := plan.Build(plan.Spec{
 		Name:           t.name,
 		MaxParallelism: t.maxParallelism,

@@ -48,6 +48,7 @@ type exchange struct {
 	channels []channel // by subtask of the receiver; forward: the one
 	groups   int       // the topology's key groups
 	next     int       // rebalance: the channel of the next batch
+	target   []int32   // by function: the channels of the batch's records
 }
 
 func (x *exchange) push(b *plan.Batch) error {
@@ -55,6 +56,12 @@ func (x *exchange) push(b *plan.Batch) error {
 	if x.edge.Keyer != nil {
 		own.Hashes = nil // the sender's column stays as it is
 		x.edge.Keyer.Hash(&own)
+	}
+	if x.edge.Partitioner != nil {
+		x.target = make([]int32, own.Len())
+		if err := x.edge.Partitioner.Partition(&own, len(x.channels), x.target); err != nil {
+			return err
+		}
 	}
 	for i, part := range x.split(&own) {
 		if part.Len() == 0 && len(part.Marks) == 0 {
@@ -95,6 +102,10 @@ func (x *exchange) spread(parts []*plan.Batch, b *plan.Batch, from, to int) {
 		for i := from; i < to; i++ {
 			g := messages.KeyGroupOf(b.Hashes[i], x.groups)
 			rows.Append(parts[messages.SubtaskOf(g, len(parts), x.groups)], b, i, i+1)
+		}
+	case plan.ByFunction:
+		for i := from; i < to; i++ {
+			rows.Append(parts[x.target[i]], b, i, i+1)
 		}
 	case plan.Broadcast:
 		for _, p := range parts {

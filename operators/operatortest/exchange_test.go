@@ -43,11 +43,12 @@ func TestExchange(t *testing.T) {
 		{plan.Broadcast, 2, "[1 2 |5 3 |7] [1 2 |5 3 |7]"},
 		{plan.Rebalance, 3, "[|5 |7] [1 2 |5 3 |7] [|5 |7]"},
 		{plan.Hash, 2, "[1 |5 3 |7] [2 |5 |7]"},
+		{plan.ByFunction, 2, "[2 |5 |7] [1 |5 3 |7]"},
 	} {
 		b := batchOf(t, rows, []int{1, 2, 3}, []int64{1, 2, 3})
 		b.Hashes = []uint64{0, 1 << 63, 1}
 		b.Marks = []plan.Mark{{Index: 2, Watermark: 5}, {Index: 3, Watermark: 7}}
-		x := &exchange{edge: &plan.Edge{Partition: c.partition, Type: rows}, channels: make([]channel, c.channels), groups: 128, next: 1}
+		x := &exchange{edge: &plan.Edge{Partition: c.partition, Type: rows}, channels: make([]channel, c.channels), groups: 128, next: 1, target: []int32{1, 0, 1}}
 		if c.partition != plan.Rebalance {
 			x.next = 0
 		}
@@ -62,6 +63,17 @@ func TestExchange(t *testing.T) {
 			t.Errorf("the next batch goes to %d, want 2", x.next)
 		}
 	}
+}
+
+// A function that names no subtask fails with the operator that sends and the record.
+func TestPartitionByFails(t *testing.T) {
+	mustFail(t, func(t TB) {
+		h := Keyed(t, func(in *operators.Stream[int]) *operators.Stream[int] {
+			on := operators.Map(in, "on", func(v int) int { return v })
+			return operators.Map(on.PartitionBy(func(v, n int) int { return v + n }), "behind", func(v int) int { return v }).Parallelism(2)
+		})
+		h.Process(5, 3)
+	}, `operator "on", subtask`, `PartitionBy: its function gave subtask 7 of 2; let it give 0 to 1 (record of event time 3)`)
 }
 
 // The merge of watermarks is that of a job where nothing is idle.

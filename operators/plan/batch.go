@@ -1,5 +1,7 @@
 package plan
 
+import "fmt"
+
 // Mark is a watermark at its place inside a batch: it takes effect before the
 // record at Index, and after the last one when Index equals the batch's length.
 type Mark struct {
@@ -59,6 +61,27 @@ type Keyer interface {
 	Hash(b *Batch)
 	// Name of the key's type and codec.
 	Name() string
+}
+
+// Partitioner chooses the receiver's subtask of each record, by a function of the
+// user's.
+type Partitioner interface {
+	// Partition makes target, which is as long as the batch, the subtasks of its
+	// records, each of 0..n-1. Its error is a *RecordError, also for a panic.
+	Partition(b *Batch, n int, target []int32) error
+}
+
+// RecordError is a failure on account of a record, told by something that is no
+// Instance and has no cursor.
+type RecordError struct {
+	Time   int64 // of the record, ms
+	Reason string
+	Stack  string // of a panic; else ""
+}
+
+// Error gives the reason and the record's event time.
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("%s (record of event time %d)", e.Reason, e.Time)
 }
 
 // Output takes batches from an operator. Push borrows b: the callee may change

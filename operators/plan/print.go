@@ -117,6 +117,8 @@ func (p Partitioning) String() string {
 		return "rebalance"
 	case Broadcast:
 		return "broadcast"
+	case ByFunction:
+		return "by function"
 	}
 	return fmt.Sprintf("partitioning(%d)", int(p))
 }
