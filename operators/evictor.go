@@ -3,6 +3,8 @@ package operators
 import (
 	"fmt"
 	"time"
+
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Evictor removes elements from a window when it fires, for good. With one a
@@ -44,29 +46,29 @@ func KeepLast[T any](n int) Evictor[T] {
 	}}
 }
 
-// KeepNewest evicts what is older than the newest element by more than d of event
-// time, before the function runs.
+// KeepNewest evicts what is older than the newest element by d of event time or
+// more, before the function runs.
 func KeepNewest[T any](d time.Duration) Evictor[T] {
 	return keeping[T]{name: fmt.Sprintf("keep the newest %v", d), keep: func(es []Element[T]) []Element[T] {
 		newest := int64(0)
 		for i := range es {
-			if newest = max(newest, es[i].Time); i == 0 {
+			if newest = max(newest, es[i].Time); i == 0 && !mutant.On("newest-since-epoch") {
 				newest = es[i].Time
 			}
 		}
-		return keepIf(es, func(e *Element[T]) bool { return newest-e.Time <= d.Milliseconds() })
+		return keepIf(es, func(e *Element[T]) bool { return newest-e.Time < d.Milliseconds() })
 	}}
 }
 
-// KeepNear evicts what is further than a threshold from the last element that
-// arrived, before the function runs.
+// KeepNear evicts what is as far as a threshold or further from the last element
+// that arrived, before the function runs.
 func KeepNear[T any](threshold float64, distance func(from, to T) float64) Evictor[T] {
 	return keeping[T]{name: fmt.Sprintf("keep within %v", threshold), keep: func(es []Element[T]) []Element[T] {
 		if len(es) == 0 {
 			return es
 		}
 		last := es[len(es)-1].Value
-		return keepIf(es, func(e *Element[T]) bool { return distance(e.Value, last) <= threshold })
+		return keepIf(es, func(e *Element[T]) bool { return distance(e.Value, last) < threshold })
 	}}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/persistence/table"
 )
 
@@ -39,7 +40,9 @@ func (b *joinBuffer[K, V]) add(at int64, v V) (first bool) {
 	list, _ := b.table.Upsert(b.scope.hash, b.scope.key)
 	i := len(*list)
 	if i > 0 && (*list)[i-1].at > at {
-		i = search(*list, at+1)
+		if i = search(*list, at+1); mutant.On("join-out-of-order") {
+			i = len(*list)
+		}
 	}
 	*list = slices.Insert(*list, i, timed[V]{at, v})
 	return i == 0
@@ -61,11 +64,22 @@ func (b *joinBuffer[K, V]) dropBefore(at int64) (first int64, more bool) {
 		b.table.Delete(b.scope.hash, b.scope.key)
 		return 0, false
 	case n > 0:
+		first = list[n].at
 		place, _ := b.table.Upsert(b.scope.hash, b.scope.key)
-		clear((*place)[:n])
-		*place = (*place)[n:]
+		*place = withoutFirst(*place, n)
+		return first, true
 	}
-	return list[n].at, true
+	return list[0].at, true
+}
+
+// withoutFirst takes the first n elements off a list. A short one keeps its room, so
+// that a key with a few records at a time allocates nothing.
+func withoutFirst[E any](list []E, n int) []E {
+	if len(list)-n <= 64 {
+		return slices.Delete(list, 0, n)
+	}
+	clear(list[:n])
+	return list[n:]
 }
 
 // search is the index of the first record at or behind a time.

@@ -1,14 +1,12 @@
 package operators
 
 import (
-	"errors"
-	"fmt"
 	"unsafe"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/operators/window"
-	"github.com/weirflow/weir/persistence"
 	"github.com/weirflow/weir/persistence/table"
 )
 
@@ -17,6 +15,7 @@ import (
 type paneSpec[K comparable, T, A, R any] struct {
 	w        *WindowedStream[K, T]
 	contents contents[T, A]
+	plain    bool // the function is not a user's
 	declare  func(s *WindowStates[K]) windowFunction[K, A, R]
 	tags     []AnyTag
 }
@@ -31,67 +30,35 @@ type windowFunction[K comparable, A, R any] struct {
 
 // paneOperator keeps a pane for each key and window, and has the trigger say
 // when it fires. Timers of a window are its trigger's and the one that ends it.
-//
-// Invariant: scope is at the window that is being worked on, and so are all
-// states that triggers and functions have of windows.
 type paneOperator[K comparable, T, A, R any] struct {
-	keyedInput[K, T]
-	spec *paneSpec[K, T, A, R]
-	cut  cut
+	windowShell[K, T, A, R]
+	cut cut
 
-	rt       *plan.Runtime
-	windows  *States[WindowKey[K]]
-	global   *States[K]
-	scope    *keyScope[WindowKey[K]] // of windows
 	panes    *table.Table[WindowKey[K], pane[A]]
 	sessions *table.Table[K, []Window] // of every key, windows that merge only
-	sub      subkeys
 	timers   *timers[WindowKey[K]]
 	trigger  boundTrigger[K, T]
-	function windowFunction[K, A, R]
-	opened   bool
 
-	ctx     WindowContext[K, R]
-	clocks  groupClocks
 	cause   int64 // event time of the record or timer that is worked on, or NoTime
 	scratch []Window
-	tooLate *emitter[T] // in the side outputs; nil without a tag
-	dropped *plan.Counter
 }
 
 func newPaneOperator[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *paneOperator[K, T, A, R] {
-	return &paneOperator[K, T, A, R]{keyedInput: spec.w.keyed.input(), spec: spec, cut: spec.w.cut}
+	o := &paneOperator[K, T, A, R]{windowShell: newWindowShell(spec), cut: spec.w.cut}
+	o.element, o.advance = o.onElement, o.onWatermark
+	return o
 }
 
 func (o *paneOperator[K, T, A, R]) Init(rt *plan.Runtime) error {
-	o.rt, o.dropped = rt, rt.Counter(lateDropped)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}
-	tags := o.spec.tags
-	if late := o.spec.w.late; late != nil {
-		tags = append(tags[:len(tags):len(tags)], *late)
-	}
-	o.ctx = WindowContext[K, R]{pane: o, scope: o.scope, out: Out[R]{main: newEmitter[R](rt.Output("")), sides: openSides(rt, tags)}}
-	if late := o.spec.w.late; late != nil {
-		o.tooLate = o.ctx.out.sides.find(late.Name()).(*emitter[T])
-	}
-	for _, s := range o.states() {
-		if err := rt.Register(s); err != nil {
-			return err
-		}
-	}
-	return o.clocks.init(rt)
+	return o.initShell(rt)
 }
 
 // declare makes all state there is; Build asks for it too, to learn the schemas.
 func (o *paneOperator[K, T, A, R]) declare(groups int) error {
-	keys := keyKindOf(o.spec.w.keyed.codec)
-	o.clocks = newGroupClocks(keys.codec.Name())
-	o.sub = newSubkeys(groups)
-	o.windows = newStates(windowKeyKind(keys, groups), groups)
-	o.global = newStates(keys, groups)
-	o.scope = o.windows.scope
+	o.declareShell(groups)
 	codec := paneCodec[A]{o.spec.contents.codec}
 	o.panes = newTable[WindowKey[K]](Codec[pane[A]](codec))
 	schema := &messages.StateSchema{Name: "window", Kind: "window", Key: o.windows.keys.codec.Name(), Value: codec.Name() + " in " + o.spec.w.assigner}
@@ -99,86 +66,31 @@ func (o *paneOperator[K, T, A, R]) declare(groups int) error {
 	o.timers = declareTimers(o.windows)
 	if o.cut.merges {
 		o.sessions = newTable[K](Codec[[]Window](windowsCodec{}))
-		schema := &messages.StateSchema{Name: "sessions", Kind: "window", Key: keys.codec.Name(), Value: windowsCodec{}.Name()}
-		o.windows.all = append(o.windows.all, plainState(schema, groups, o.sessions, keys, Codec[[]Window](windowsCodec{})))
+		schema := &messages.StateSchema{Name: "sessions", Kind: "window", Key: o.global.keys.codec.Name(), Value: windowsCodec{}.Name()}
+		o.windows.all = append(o.windows.all, plainState(schema, groups, o.sessions, o.global.keys, Codec[[]Window](windowsCodec{})))
 	}
 	o.trigger = o.spec.w.triggering().bind(o.windows, o)
-	o.function = o.spec.declare(&WindowStates[K]{Window: o.windows, Global: o.global})
-	for _, s := range o.global.all {
-		if o.windows.declared(s.Schema().Name) {
-			o.global.fail("state %q is declared twice; give each state of an operator a name of its own", s.Schema().Name)
-		}
-	}
-	return errors.Join(append(o.windows.errs, o.global.errs...)...)
-}
-
-func (o *paneOperator[K, T, A, R]) states() []persistence.State {
-	return append(append([]persistence.State(nil), o.windows.all...), o.global.all...)
+	return o.declareFunction()
 }
 
 func (o *paneOperator[K, T, A, R]) Open() error {
-	o.clocks.start()
-	if o.function.open != nil {
-		if err := o.function.open(openContext(o.rt)); err != nil {
-			return fmt.Errorf("Open: %w", err)
-		}
-	}
-	o.opened = true
+	err := o.openShell()
 	o.wake()
-	return nil
-}
-
-func (o *paneOperator[K, T, A, R]) Finish() error { return nil }
-
-func (o *paneOperator[K, T, A, R]) Close() error {
-	if o.opened && o.function.close != nil {
-		o.opened = false
-		return o.function.close()
-	}
-	return nil
+	return err
 }
 
 func (o *paneOperator[K, T, A, R]) Process(_ int, b *plan.Batch) error {
-	values, hashes := o.columns(b)
-	from := 0
-	for _, m := range b.Marks {
-		if err := o.add(b, values, hashes, from, m.Index); err != nil {
-			return err
-		}
-		if err := o.advance(m.Watermark); err != nil {
-			return err
-		}
-		from = m.Index
-	}
-	if err := o.add(b, values, hashes, from, len(values)); err != nil {
-		return err
-	}
-	return o.ctx.out.flush()
+	return o.between(b)
 }
 
-func (o *paneOperator[K, T, A, R]) add(b *plan.Batch, values []T, hashes []uint64, from, to int) error {
-	o.batch = b
-	for i := from; i < to; i++ {
-		o.at = i
-		if err := o.element(values[i], b.Times[i], hashes[i]); err != nil {
-			return err
-		}
-		if err := o.ctx.out.failed(); err != nil {
-			return err
-		}
-	}
-	o.batch = nil
-	return nil
-}
-
-// element takes a record into those of its windows that are still open.
-func (o *paneOperator[K, T, A, R]) element(v T, ts int64, hash uint64) error {
+// onElement takes a record into those of its windows that are still open.
+func (o *paneOperator[K, T, A, R]) onElement(v T, ts int64, hash uint64) error {
 	if o.cut.clock == byEvents && (ts < messages.MinEventTime || ts > messages.MaxEventTime) {
 		return errWithoutTime(ts)
 	}
 	key, taken := o.key(v), false
 	o.cause = ts
-	o.scratch = o.spec.w.assign(o.scratch[:0], v, ts, o.rt.Now())
+	o.assignWindows(v, ts)
 	for _, w := range o.scratch {
 		if o.cut.merges {
 			w = o.merge(key, hash, w)
@@ -192,10 +104,24 @@ func (o *paneOperator[K, T, A, R]) element(v T, ts int64, hash uint64) error {
 			return err
 		}
 	}
-	if !taken && o.cut.clock == byEvents && len(o.scratch) > 0 {
+	switch {
+	case taken:
+	case len(o.scratch) > 0 && (o.isTooLate(hash, Window{End: ts + 1}) || mutant.On("on-time-to-late-side")):
 		o.reject(v, ts)
+	default: // in no window, or only in some of a user's that lie behind it
+		o.outside.Add(1)
 	}
 	return nil
+}
+
+// assignWindows puts the windows of a record into scratch.
+func (o *paneOperator[K, T, A, R]) assignWindows(v T, ts int64) {
+	now := int64(0)
+	if o.cut.clock == byClock {
+		now = o.rt.Now()
+	}
+	o.scratch = o.spec.w.assign(o.scratch[:0], v, ts, now)
+	o.assigned.Add(int64(len(o.scratch)))
 }
 
 // into adds a record to the window that the scope is at.
@@ -203,22 +129,9 @@ func (o *paneOperator[K, T, A, R]) into(v T, ts int64) error {
 	p, _ := o.panes.Upsert(o.scope.hash, o.scope.key)
 	o.spec.contents.add(&p.contents, !p.filled, v, ts)
 	p.filled = true
+	p.unseen++
 	o.registerEnd()
 	return o.handle(o.trigger.onElement(v, ts))
-}
-
-func (o *paneOperator[K, T, A, R]) reject(v T, ts int64) {
-	if o.tooLate != nil {
-		o.tooLate.emit(v, ts)
-	} else {
-		o.dropped.Add(1)
-	}
-}
-
-// enter sets the scope to a window of a key.
-func (o *paneOperator[K, T, A, R]) enter(key K, hash uint64, w Window) {
-	o.global.scope.key, o.global.scope.hash = key, hash
-	o.scope.key, o.scope.hash = WindowKey[K]{key, w}, o.sub.placeWindow(hash, w)
 }
 
 // isTooLate: the window is gone. It counts as gone as soon as the watermark has
@@ -226,8 +139,6 @@ func (o *paneOperator[K, T, A, R]) enter(key K, hash uint64, w Window) {
 func (o *paneOperator[K, T, A, R]) isTooLate(hash uint64, w Window) bool {
 	return o.cut.clock == byEvents && w.ClearAt(o.lateness()) <= o.clocks.now(hash)
 }
-
-func (o *paneOperator[K, T, A, R]) lateness() int64 { return o.spec.w.lateness.Milliseconds() }
 
 // end is when a window goes: a watermark, or a time of the clock. The global one
 // never does.
@@ -262,6 +173,9 @@ func (o *paneOperator[K, T, A, R]) handle(r TriggerResult) error {
 
 // purge empties the window. Of one that never ends nothing is kept at all.
 func (o *paneOperator[K, T, A, R]) purge() {
+	if mutant.On("purge-ignored") {
+		return
+	}
 	if o.cut.clock == timeless {
 		o.panes.Delete(o.scope.hash, o.scope.key)
 		return
@@ -281,7 +195,10 @@ func (o *paneOperator[K, T, A, R]) fireWindow() error {
 		return nil
 	}
 	o.ctx.firing = o.firingOf(p)
-	o.ctx.out.sides.time = o.timeOf(o.scope.key.Window)
+	if !mutant.On("seen-counted-as-unseen") {
+		p.unseen = 0
+	}
+	o.ctx.out.sides.time = timeOf(o.scope.key.Window)
 	if o.spec.contents.evict == nil {
 		return o.function.apply(&o.ctx, p.contents)
 	}
@@ -300,7 +217,9 @@ func (o *paneOperator[K, T, A, R]) fireEvicting() error {
 	}
 	p, _ = o.panes.Upsert(o.scope.hash, o.scope.key)
 	elements = elementsIn[T](p)
-	*elements = e.EvictAfter(*elements, c)
+	if left := e.EvictAfter(*elements, c); !mutant.On("evicted-come-back") {
+		*elements = left
+	}
 	p.filled = len(*elements) > 0
 	return nil
 }
@@ -314,26 +233,23 @@ func elementsIn[T, A any](p *pane[A]) *[]Element[T] {
 func (o *paneOperator[K, T, A, R]) firingOf(p *pane[A]) Firing {
 	last := o.scope.key.Window.MaxTimestamp()
 	switch {
+	case o.firing && o.cut.clock == byEvents && o.cause != NoTime && o.cause < last && !mutant.On("early-as-on-time"):
+		return Early // by a timer before the end, which a jump of the watermark has passed, too
 	case o.cut.clock == timeless, o.cut.clock == byEvents && last > o.watermark(), o.cut.clock == byClock && last > o.rt.Now():
 		return Early
 	case p.onTime:
 		return Late
 	}
-	p.onTime = true
+	p.onTime = !mutant.On("late-as-on-time")
 	return OnTime
 }
 
-// timeOf is the event time of a window's results: its last millisecond, or what
-// made a window that never ends fire.
-func (o *paneOperator[K, T, A, R]) timeOf(w Window) int64 {
-	if o.cut.clock == timeless {
-		return o.cause
-	}
-	return min(w.MaxTimestamp(), messages.MaxEventTime)
-}
+// timeOf is the event time of a window's results: its last millisecond, as far as
+// event time goes.
+func timeOf(w Window) int64 { return min(w.MaxTimestamp(), messages.MaxEventTime) }
 
-// advance fires what a watermark makes due; results leave before it.
-func (o *paneOperator[K, T, A, R]) advance(watermark int64) error {
+// onWatermark fires what a watermark makes due; results leave before it.
+func (o *paneOperator[K, T, A, R]) onWatermark(watermark int64) error {
 	if !o.clocks.advance(watermark) {
 		return nil
 	}
@@ -393,8 +309,11 @@ func (o *paneOperator[K, T, A, R]) onTimer(d Domain, at int64) error {
 	return nil
 }
 
-// clear drops all there is of the window that the scope is at.
+// clear drops all there is of the window that the scope is at. What no firing has
+// shown is counted.
 func (o *paneOperator[K, T, A, R]) clear() error {
+	p, _ := o.panes.Get(o.scope.hash, o.scope.key)
+	o.unseen.Add(p.unseen)
 	o.panes.Delete(o.scope.hash, o.scope.key)
 	o.trigger.clear()
 	o.trigger.forget()
@@ -465,21 +384,17 @@ func (o *paneOperator[K, T, A, R]) absorb(key K, hash uint64, merged Window, abs
 }
 
 func (o *paneOperator[K, T, A, R]) join(all *pane[A], p pane[A]) {
-	all.onTime = all.onTime || p.onTime
+	all.onTime, all.unseen = all.onTime && !mutant.On("on-time-not-merged") || p.onTime, all.unseen+p.unseen
 	switch {
 	case !p.filled:
 	case !all.filled:
 		all.contents, all.filled = p.contents, true
 	default:
-		o.spec.contents.merge(&all.contents, p.contents)
+		all.contents = o.spec.contents.merge(all.contents, p.contents)
 	}
 }
 
 // What triggers and contexts may ask: paneTimers.
-
-func (o *paneOperator[K, T, A, R]) window() Window   { return o.scope.key.Window }
-func (o *paneOperator[K, T, A, R]) watermark() int64 { return o.clocks.now(o.global.scope.hash) }
-func (o *paneOperator[K, T, A, R]) now() int64       { return o.rt.Now() }
 
 func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) {
 	if o.timers.register(d, at) && d == ProcessingTime {

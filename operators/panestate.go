@@ -2,16 +2,22 @@ package operators
 
 import (
 	"encoding/binary"
+	"reflect"
+
+	"github.com/weirflow/weir/messages/mutant"
+	"github.com/weirflow/weir/persistence/table"
 )
 
 // pane is what a window holds of a key: A is an accumulator, or elements.
 type pane[A any] struct {
 	contents A
-	filled   bool // there is something in it
-	onTime   bool // it has fired for the watermark that ended it
+	filled   bool  // there is something in it
+	onTime   bool  // it has fired for the watermark that ended it
+	unseen   int64 // records that no firing has shown
 }
 
-// paneCodec writes the flags and, if there is something, the contents.
+// paneCodec writes the flags and the number of records unseen and, if there is
+// something, the contents.
 type paneCodec[A any] struct{ contents Codec[A] }
 
 func (c paneCodec[A]) Name() string { return c.contents.Name() }
@@ -24,7 +30,8 @@ func (c paneCodec[A]) Append(buf []byte, p pane[A]) ([]byte, error) {
 	if p.onTime {
 		flags |= 2
 	}
-	if buf = append(buf, flags); !p.filled {
+	buf = binary.AppendUvarint(append(buf, flags), uint64(p.unseen))
+	if !p.filled {
 		return buf, nil
 	}
 	return c.contents.Append(buf, p.contents)
@@ -34,8 +41,12 @@ func (c paneCodec[A]) Decode(b []byte) (p pane[A], rest []byte, err error) {
 	if len(b) == 0 {
 		return p, b, errShortBlock
 	}
-	p.filled, p.onTime = b[0]&1 != 0, b[0]&2 != 0
-	if b = b[1:]; p.filled {
+	p.filled, p.onTime = b[0]&1 != 0, b[0]&2 != 0 && !mutant.On("on-time-not-restored")
+	unseen, b, ok := uvarint(b[1:])
+	if !ok {
+		return p, b, errShortBlock
+	}
+	if p.unseen = int64(unseen); p.filled {
 		p.contents, b, err = c.contents.Decode(b)
 	}
 	return p, b, err
@@ -82,17 +93,25 @@ func (c elementsCodec[T]) Decode(p []byte) (es []Element[T], rest []byte, err er
 // all of them. One value serves all subtasks.
 type contents[T, A any] struct {
 	codec Codec[A]
+	folds bool // A is an accumulator
 	add   func(a *A, first bool, v T, ts int64)
-	merge func(into *A, from A)
-	evict *evicting[T] // nil: nothing is evicted. Then A is []Element[T]
+	merge func(into, from A) A // may change into, must leave from as it is
+	empty func() A             // nil: a copy of an accumulator may be merged into
+	evict *evicting[T]         // nil: nothing is evicted. Then A is []Element[T]
 }
 
 // folded keeps an accumulator, whatever the number of records.
 func folded[T, Acc, R any](agg Aggregator[T, Acc, R]) (contents[T, Acc], error) {
 	codec, err := CodecOf[Acc]()
 	firsts, _ := agg.(firster[T, Acc])
+	empty := agg.CreateAccumulator
+	if firsts != nil || table.ShallowSafe(reflect.TypeFor[Acc]()) {
+		empty = nil
+	}
 	return contents[T, Acc]{
 		codec: codec,
+		empty: empty,
+		folds: true,
 		add: func(a *Acc, first bool, v T, _ int64) {
 			switch {
 			case first && firsts != nil:
@@ -103,7 +122,7 @@ func folded[T, Acc, R any](agg Aggregator[T, Acc, R]) (contents[T, Acc], error) 
 			}
 			*a = agg.Add(*a, v)
 		},
-		merge: func(into *Acc, from Acc) { *into = agg.Merge(*into, from) },
+		merge: agg.Merge,
 	}, err
 }
 
@@ -115,7 +134,7 @@ func gathered[T any](evict *evicting[T]) (contents[T, []Element[T]], error) {
 		add: func(a *[]Element[T], _ bool, v T, ts int64) {
 			*a = append(*a, Element[T]{v, ts})
 		},
-		merge: func(into *[]Element[T], from []Element[T]) { *into = append(*into, from...) },
+		merge: func(into, from []Element[T]) []Element[T] { return append(into, from...) },
 		evict: evict,
 	}, err
 }

@@ -3,6 +3,7 @@ package operators
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
@@ -27,27 +28,27 @@ func (d Domain) String() string {
 	return "processing time"
 }
 
-// timers are the timers of an instance: a table, which is their state and keeps
-// key and time from occurring twice, and for each domain a queue by time.
+// timers are the timers of an instance: for each domain a table, which is their state
+// and keeps key and time from occurring twice, and a queue by time.
 //
 // Timers fire in the order of their times; at one time in the order of their
 // keys' hashes, which a restore does not change.
 //
-// Invariant: every timer of the table is in its queue at least once. A queue
+// Invariant: every timer of a table is in its queue at least once. A queue
 // also holds dead timers, those deleted since.
 type timers[K comparable] struct {
+	schema  *messages.StateSchema
 	scope   *keyScope[K]
 	keys    keyKind[K]
 	subkeys subkeys
-	table   *table.Table[timerKey[K], uint64] // the value is the key's hash
+	tables  [2]*table.Table[timerKey[K], struct{}]
 	queues  [2]timerQueue[K]
 	dead    int // in both queues
 }
 
 type timerKey[K comparable] struct {
-	key    K
-	at     int64 // ms
-	domain Domain
+	key K
+	at  int64 // ms
 }
 
 // timersState is the name of their state.
@@ -56,62 +57,70 @@ const timersState = "_timers"
 // declareTimers adds timers to the states of an instance.
 func declareTimers[K comparable](s *States[K]) *timers[K] {
 	t := &timers[K]{
+		schema:  &messages.StateSchema{Name: timersState, Kind: "timers", Key: s.keys.codec.Name()},
 		scope:   s.scope,
 		keys:    s.keys,
 		subkeys: newSubkeys(s.groups),
-		table:   table.New[timerKey[K]](table.Options[uint64]{}),
 	}
-	s.all = append(s.all, t.erased(s.groups))
+	for d := range t.tables {
+		t.tables[d] = table.New[timerKey[K]](table.Options[struct{}]{})
+		t.queues[d] = newTimerQueue(s.keys)
+	}
+	s.all = append(s.all, t)
 	return t
 }
 
-func (t *timers[K]) placed(hash uint64, k timerKey[K]) (uint64, timerKey[K]) {
-	return t.subkeys.place(hash, uint64(k.at)<<1|uint64(k.domain)), k
+func (t *timers[K]) placed(hash uint64, d Domain, k timerKey[K]) (uint64, timerKey[K]) {
+	return t.subkeys.place(hash, uint64(k.at)<<1|uint64(d)), k
 }
 
 // register sets a timer for the current key and tells whether it has become the
 // next one of its domain.
 func (t *timers[K]) register(d Domain, at int64) (next bool) {
-	return t.add(t.scope.hash, timerKey[K]{t.scope.key, at, d})
+	return t.add(t.scope.hash, d, timerKey[K]{t.scope.key, at})
 }
 
-func (t *timers[K]) add(hash uint64, k timerKey[K]) (next bool) {
-	place, existed := t.table.Upsert(t.placed(hash, k))
-	if existed {
+func (t *timers[K]) add(hash uint64, d Domain, k timerKey[K]) (next bool) {
+	if _, existed := t.tables[d].Upsert(t.placed(hash, d, k)); existed {
 		return false
 	}
-	*place = hash
-	q := &t.queues[k.domain]
-	q.push(t, queuedTimer[K]{at: k.at, hash: hash, key: k.key})
-	return q.heap[0].at == k.at
+	q := &t.queues[d]
+	q.push(queuedTimer[K]{at: k.at, hash: hash, key: k.key})
+	first, _ := q.first()
+	return first == k.at
 }
 
 // delete takes back a timer of the current key.
 func (t *timers[K]) delete(d Domain, at int64) {
-	if !t.table.Delete(t.placed(t.scope.hash, timerKey[K]{t.scope.key, at, d})) {
+	if !t.tables[d].Delete(t.placed(t.scope.hash, d, timerKey[K]{t.scope.key, at})) {
 		return
 	}
-	if t.dead++; t.dead > t.table.Len()+64 {
+	if t.dead++; t.dead > t.Len()+64 {
 		t.rebuild()
 	}
 }
 
 // rebuild makes the queues anew without the dead.
 func (t *timers[K]) rebuild() {
-	t.queues[EventTime].heap, t.queues[ProcessingTime].heap = nil, nil
 	t.dead = 0
-	t.table.Scan(func(_ uint64, k *timerKey[K], hash *uint64) bool {
-		t.queues[k.domain].push(t, queuedTimer[K]{at: k.at, hash: *hash, key: k.key})
-		return true
-	})
+	for d := range t.tables {
+		q := &t.queues[d]
+		q.reset()
+		t.tables[d].Scan(func(_ uint64, k *timerKey[K], _ *struct{}) bool {
+			q.push(queuedTimer[K]{at: k.at, hash: t.keys.hash(k.key), key: k.key})
+			return true
+		})
+	}
 }
 
 // pop takes out the first timer due at now and makes its key the current one.
 func (t *timers[K]) pop(d Domain, now int64) (at int64, ok bool) {
 	q := &t.queues[d]
-	for len(q.heap) > 0 && q.heap[0].at <= now {
-		next := q.pop(t)
-		if t.table.Delete(t.placed(next.hash, timerKey[K]{next.key, next.at, d})) {
+	for next, ok := q.pop(now); ok; next, ok = q.pop(now) {
+		if t.tables[d].Delete(t.placed(next.hash, d, timerKey[K]{next.key, next.at})) || mutant.On("deleted-timer-fires") {
+			if mutant.On("fired-timer-stays") {
+				t.tables[d].Upsert(t.placed(next.hash, d, timerKey[K]{next.key, next.at}))
+			}
 			t.scope.key, t.scope.hash = next.key, next.hash
 			return next.at, true
 		}
@@ -121,39 +130,75 @@ func (t *timers[K]) pop(d Domain, now int64) (at int64, ok bool) {
 }
 
 // next is the time of the first timer of a domain, or of one deleted before it.
-func (t *timers[K]) next(d Domain) (at int64, ok bool) {
-	if q := &t.queues[d]; len(q.heap) > 0 {
-		return q.heap[0].at, true
+func (t *timers[K]) next(d Domain) (at int64, ok bool) { return t.queues[d].first() }
+
+// What the runtime sees: timers as key, domain, time.
+
+func (t *timers[K]) Schema() *messages.StateSchema { return t.schema }
+
+func (t *timers[K]) Len() int { return t.tables[EventTime].Len() + t.tables[ProcessingTime].Len() }
+
+func (t *timers[K]) Freeze() persistence.Frozen {
+	f := &frozenTimers[K]{groups: t.subkeys.groups, codec: t.keys.codec}
+	for d := range t.tables {
+		f.tables[d] = t.tables[d].Freeze()
 	}
-	return 0, false
+	return f
 }
 
-// erased is the state for the runtime: timers as key, domain, time.
-func (t *timers[K]) erased(groups int) persistence.State {
-	return &tableState[timerKey[K], uint64]{
-		schema: &messages.StateSchema{Name: timersState, Kind: "timers", Key: t.keys.codec.Name()},
-		groups: groups, table: t.table,
-		write: func(buf []byte, k *timerKey[K], _ *uint64) ([]byte, error) {
-			buf, err := t.keys.codec.Append(buf, k.key)
-			if err != nil {
-				return buf, err
-			}
-			return binary.LittleEndian.AppendUint64(append(buf, byte(k.domain)), uint64(k.at)), nil
-		},
-		read: func(p []byte) (uint64, []byte, error) {
-			key, p, err := t.keys.codec.Decode(p)
-			if err != nil {
-				return 0, p, err
-			}
-			if len(p) < 9 || p[0] > byte(ProcessingTime) {
-				return 0, p, fmt.Errorf("timer: %w", errShortBlock)
-			}
-			hash := t.keys.hash(key)
-			if mutant.On("forget-timers") {
-				return hash, p[9:], nil
-			}
-			t.add(hash, timerKey[K]{key, int64(binary.LittleEndian.Uint64(p[1:])), Domain(p[0])})
-			return hash, p[9:], nil
-		},
+func (t *timers[K]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
+	err := readBlocks(in, 0, nil, func(p []byte) ([]byte, error) { return t.readTimer(g, p) })
+	if err != nil {
+		return fmt.Errorf("state %q, key group %d: %w", timersState, g, err)
+	}
+	return nil
+}
+
+func (t *timers[K]) readTimer(g messages.KeyGroup, p []byte) (rest []byte, err error) {
+	key, p, err := t.keys.codec.Decode(p)
+	if err != nil {
+		return p, err
+	}
+	if len(p) < 9 || p[0] > byte(ProcessingTime) {
+		return p, fmt.Errorf("timer: %w", errShortBlock)
+	}
+	hash := t.keys.hash(key)
+	if !mutant.On("forget-timers") && !(mutant.On("clock-timers-lost") && p[0] == byte(ProcessingTime)) {
+		t.add(hash, Domain(p[0]), timerKey[K]{key, int64(binary.LittleEndian.Uint64(p[1:]))})
+	}
+	return p[9:], inGroup(hash, g, t.subkeys.groups)
+}
+
+// frozenTimers are timers at a barrier.
+type frozenTimers[K comparable] struct {
+	groups int // the topology's maximal parallelism
+	codec  Codec[K]
+	tables [2]*table.Frozen[timerKey[K], struct{}]
+}
+
+func (f *frozenTimers[K]) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
+	w := newBlockWriter(out)
+	defer w.release()
+	var err error
+	for d, frozen := range f.tables {
+		frozen.ScanGroup(g, f.groups, func(_ uint64, k *timerKey[K], _ *struct{}) bool {
+			err = w.entry(f.appendTimer(w.buf, Domain(d), k))
+			return err == nil
+		})
+		if err != nil {
+			return w.total, err
+		}
+	}
+	return w.total, w.close()
+}
+
+func (f *frozenTimers[K]) appendTimer(buf []byte, d Domain, k *timerKey[K]) ([]byte, error) {
+	buf, err := f.codec.Append(buf, k.key)
+	return binary.LittleEndian.AppendUint64(append(buf, byte(d)), uint64(k.at)), err
+}
+
+func (f *frozenTimers[K]) Release() {
+	for _, frozen := range f.tables {
+		frozen.Release()
 	}
 }

@@ -1,6 +1,10 @@
 package operators
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/weirflow/weir/messages/mutant"
+)
 
 // TriggerResult is what becomes of a window.
 type TriggerResult uint8
@@ -58,11 +62,16 @@ type TriggerContext[S any] struct {
 	panes paneTimers
 }
 
+// windowTimes are the clocks of an operator of windows.
+type windowTimes interface {
+	watermark() int64 // as it is for the key of the window
+	now() int64
+}
+
 // paneTimers is what a trigger may ask of the operator.
 type paneTimers interface {
+	windowTimes
 	window() Window
-	watermark() int64
-	now() int64
 	register(d Domain, at int64)
 	delete(d Domain, at int64)
 }
@@ -124,13 +133,15 @@ type boundTrigger[K comparable, T any] interface {
 	forget()
 }
 
-// bound keeps an S a window and key in a state of the operator.
+// bound keeps an S a window and key in a state of the operator, unless it is zero:
+// a trigger that has nothing to remember leaves nothing behind.
 type bound[K comparable, T, S any] struct {
 	trigger Trigger[T, S]
 	merging MergingTrigger[S] // nil for windows that do not merge
 	state   *valueState[WindowKey[K], S]
 	scope   *keyScope[WindowKey[K]]
-	none    S // stands for every state of no size
+	fresh   S    // stands for what is not in state
+	stored  bool // the context's S is in state
 	c       TriggerContext[S]
 	merged  []S // of windows that were cleared for a merge
 }
@@ -141,26 +152,53 @@ const triggerState = "trigger"
 func bindTrigger[K comparable, T, S any](s *States[WindowKey[K]], p paneTimers, t Trigger[T, S]) boundTrigger[K, T] {
 	b := &bound[K, T, S]{trigger: t, scope: s.scope, c: TriggerContext[S]{panes: p}}
 	b.merging, _ = t.(MergingTrigger[S])
-	if unsafe.Sizeof(b.none) > 0 {
+	if unsafe.Sizeof(b.fresh) > 0 {
 		b.state, _ = NewValueState[S](s, triggerState).(*valueState[WindowKey[K], S])
 	}
 	return b
 }
 
-// context gives the context of the window that the scope is at.
+// context gives the context of the window that the scope is at. settle must follow.
 func (b *bound[K, T, S]) context() *TriggerContext[S] {
-	b.c.State = &b.none
-	if b.state != nil {
-		b.c.State, _ = b.state.table.Upsert(b.scope.hash, b.scope.key)
+	b.fresh, b.stored = *new(S), false
+	if b.c.State = &b.fresh; b.state != nil {
+		if _, b.stored = b.state.table.Get(b.scope.hash, b.scope.key); b.stored {
+			b.c.State, _ = b.state.table.Upsert(b.scope.hash, b.scope.key)
+		}
 	}
 	return &b.c
 }
 
+// settle keeps what the trigger has made of its S.
+func (b *bound[K, T, S]) settle() {
+	if b.state == nil {
+		return
+	}
+	switch zero := allZero(b.c.State); {
+	case zero && b.stored:
+		b.state.Clear()
+	case !zero && !b.stored:
+		b.state.Set(b.fresh)
+	}
+}
+
+// allZero tells whether a value has no bit set: then it is the zero one.
+func allZero[S any](s *S) bool {
+	for _, b := range unsafe.Slice((*byte)(unsafe.Pointer(s)), unsafe.Sizeof(*s)) {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (b *bound[K, T, S]) onElement(v T, ts int64) TriggerResult {
+	defer b.settle()
 	return b.trigger.OnElement(b.context(), v, ts)
 }
 
 func (b *bound[K, T, S]) onTimer(d Domain, at int64) TriggerResult {
+	defer b.settle()
 	if d == EventTime {
 		return b.trigger.OnEventTime(b.context(), at)
 	}
@@ -173,13 +211,16 @@ func (b *bound[K, T, S]) clear() {
 	if b.merging != nil {
 		b.merged = append(b.merged, *c.State)
 	}
-	if b.state != nil {
+	if b.stored && !mutant.On("trigger-state-kept") {
 		b.state.Clear()
 	}
 }
 
 func (b *bound[K, T, S]) onMerge() {
-	b.merging.OnMerge(b.context(), b.merged)
+	defer b.settle()
+	if !mutant.On("on-merge-forgotten") {
+		b.merging.OnMerge(b.context(), b.merged)
+	}
 	b.forget()
 }
 

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 var errNilTrigger = errors.New("its trigger is nil; give Triggered one, or leave it out for the default")
@@ -27,8 +30,9 @@ type WatermarkTrigger[T any] struct {
 // AfterWatermark is the default trigger of windows of event time.
 func AfterWatermark[T any]() WatermarkTrigger[T] { return WatermarkTrigger[T]{} }
 
-// EarlyEvery shows what is in the window whenever the watermark has gone on by
-// d, in steps aligned to the epoch.
+// EarlyEvery shows what is in the window at every multiple of d, since the epoch,
+// that the watermark reaches behind the first record and before the end, whether
+// or not there is news. A watermark that passes several shows it as often.
 func (w WatermarkTrigger[T]) EarlyEvery(d time.Duration) WatermarkTrigger[T] {
 	w.early = d
 	return w
@@ -80,7 +84,7 @@ func (w WatermarkTrigger[T]) OnElement(c *TriggerContext[EarlyState], _ T, ts in
 	}
 	c.RegisterEventTimer(last)
 	if d := w.early.Milliseconds(); d > 0 && !c.State.Eventful {
-		w.nextEvent(c, max(ts, c.CurrentWatermark()), d)
+		w.nextEvent(c, ts, d)
 	}
 	if d := w.earlyByClock.Milliseconds(); d > 0 && !c.State.Clockworked {
 		w.nextClock(c, c.CurrentProcessingTime(), d)
@@ -96,9 +100,11 @@ func (w WatermarkTrigger[T]) OnElement(c *TriggerContext[EarlyState], _ T, ts in
 }
 
 // nextEvent sets the next early firing behind a time, if the window is that long.
+// In one that never ends the end of the input, which is no time, leads to no more.
 func (w WatermarkTrigger[T]) nextEvent(c *TriggerContext[EarlyState], after, every int64) {
-	at := multipleAfter(after, every)
-	if c.State.Eventful = at < c.Window().MaxTimestamp(); c.State.Eventful {
+	at, last := multipleAfter(after, every), c.Window().MaxTimestamp()
+	over := last > messages.MaxEventTime && c.CurrentWatermark() == messages.MaxWatermark
+	if c.State.Eventful = at < last && !over; c.State.Eventful {
 		c.State.Event = at
 		c.RegisterEventTimer(at)
 	}
@@ -112,7 +118,7 @@ func (w WatermarkTrigger[T]) nextClock(c *TriggerContext[EarlyState], after, eve
 // multipleAfter gives the least multiple of step that is greater than t.
 func multipleAfter(t, step int64) int64 {
 	m := t % step
-	if m < 0 {
+	if m < 0 && !mutant.On("early-below-zero") {
 		m += step
 	}
 	return t - m + step
@@ -124,10 +130,10 @@ func (w WatermarkTrigger[T]) OnEventTime(c *TriggerContext[EarlyState], at int64
 		w.stopClock(c)
 		return Fire
 	}
-	if !c.State.Eventful || at != c.State.Event || c.Window().MaxTimestamp() <= c.CurrentWatermark() {
-		return Continue // the last case: the firing on time follows at once
+	if !c.State.Eventful || at != c.State.Event {
+		return Continue
 	}
-	w.nextEvent(c, max(at, c.CurrentWatermark()), w.early.Milliseconds())
+	w.nextEvent(c, at, w.early.Milliseconds())
 	return Fire
 }
 
@@ -281,6 +287,9 @@ func (t DeltaTrigger[T]) OnElement(c *TriggerContext[DeltaState[T]], v T, _ int6
 		return Continue
 	}
 	if t.distance(c.State.Last, v) <= t.threshold {
+		if mutant.On("delta-from-last") {
+			c.State.Last = v
+		}
 		return Continue
 	}
 	c.State.Last = v

@@ -32,17 +32,19 @@ func (w TumblingWindows) Offset(d time.Duration) TumblingWindows {
 // Aggregate, ReduceWindow, ProcessWindow, AggregateProcess and ReduceProcess make
 // results of it. It is a handle and immutable.
 type WindowedStream[K comparable, T any] struct {
-	keyed    *KeyedStream[K, T]
-	assigner string           // describes it
-	tumbling *TumblingWindows // of event time; nil for any others
-	cut      cut
-	assign   func(to []Window, v T, ts, now int64) []Window
-	lateness time.Duration
-	late     *Tag[T]           // nil: late records are dropped and counted
-	trigger  *triggering[K, T] // nil: the default
-	evict    *evicting[T]      // nil: none
-	single   bool              // all records have one key
-	err      error
+	keyed        *KeyedStream[K, T]
+	assigner     string           // describes it
+	tumbling     *TumblingWindows // of event time; nil for any others
+	sliding      *SlidingWindows  // likewise
+	cut          cut
+	assign       func(to []Window, v T, ts, now int64) []Window
+	lateness     time.Duration
+	late         *Tag[T]           // nil: late records are dropped and counted
+	trigger      *triggering[K, T] // nil: the default
+	evict        *evicting[T]      // nil: none
+	single       bool              // all records have one key
+	preAggregate bool              // see PreAggregate
+	err          error
 }
 
 // Window cuts the stream into windows: Tumbling, Sliding, Session or Global. One
@@ -59,8 +61,15 @@ func (k *KeyedStream[K, T]) Window(w Windows) *WindowedStream[K, T] {
 	}
 	s.cut = w.cut()
 	s.assign = func(to []Window, _ T, ts, now int64) []Window { return s.cut.assign(to, ts, now) }
-	if t, ok := w.(TumblingWindows); ok && t.clock == byEvents {
-		s.tumbling = &t
+	switch w := w.(type) {
+	case TumblingWindows:
+		if w.clock == byEvents {
+			s.tumbling = &w
+		}
+	case SlidingWindows:
+		if w.clock == byEvents {
+			s.sliding = &w
+		}
 	}
 	return s
 }
@@ -148,7 +157,7 @@ func (w *WindowedStream[K, T]) check() error {
 	if w.cut.clock != byEvents && w.lateness != 0 {
 		errs = append(errs, fmt.Errorf("AllowedLateness(%v): nothing is late for windows of %s; leave it out", w.lateness, w.assigner))
 	}
-	return errors.Join(append(errs, w.checkLateness())...)
+	return errors.Join(append(errs, w.checkLateness(), w.checkPreAggregate())...)
 }
 
 func (w TumblingWindows) check() error {

@@ -49,7 +49,7 @@ func (f Firing) String() string { return [...]string{"early", "on time", "late"}
 
 // WindowContext is a window that fires or goes. It is valid during the call only.
 type WindowContext[K comparable, R any] struct {
-	pane   paneTimers
+	times  windowTimes
 	scope  *keyScope[WindowKey[K]]
 	firing Firing
 	out    Out[R]
@@ -65,13 +65,13 @@ func (c *WindowContext[K, R]) Window() Window { return c.scope.key.Window }
 func (c *WindowContext[K, R]) Firing() Firing { return c.firing }
 
 // CurrentWatermark is the event-time clock, in ms.
-func (c *WindowContext[K, R]) CurrentWatermark() int64 { return c.pane.watermark() }
+func (c *WindowContext[K, R]) CurrentWatermark() int64 { return c.times.watermark() }
 
 // CurrentProcessingTime is the clock of the node, in ms.
-func (c *WindowContext[K, R]) CurrentProcessingTime() int64 { return c.pane.now() }
+func (c *WindowContext[K, R]) CurrentProcessingTime() int64 { return c.times.now() }
 
-// Time is the event time of the results: the last millisecond of the window, or
-// for a window that never ends the time of what made it fire.
+// Time is the event time of the results: the last millisecond of the window, and
+// for a window that never ends the greatest event time there is.
 func (c *WindowContext[K, R]) Time() int64 { return c.out.Time() }
 
 // Emit sends v to the main output.
@@ -87,21 +87,23 @@ func (c *WindowContext[K, R]) sideOutputs() *sideOutputs { return &c.out.sides }
 // function may write to the side outputs of the given tags, by Tag.Emit.
 func ProcessWindow[K comparable, T, R any, F ProcessWindowFunction[K, []Element[T], R]](w *WindowedStream[K, T], name string, newFunction func(s *WindowStates[K]) F, tags ...AnyTag) *Stream[R] {
 	c, err := gathered(w.evict)
-	return addPanes(w, name, c, err, windowFunctionOf(w, newFunction, func(es []Element[T]) []Element[T] { return es }), tags)
+	declare := windowFunctionOf(w, newFunction, func(es []Element[T]) []Element[T] { return es })
+	return addPanes(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: declare, tags: tags}, err)
 }
 
 // AggregateProcess folds each window by an Aggregator and hands the result to a
 // function, which knows the window.
 func AggregateProcess[K comparable, T, Acc, V, R any, F ProcessWindowFunction[K, V, R]](w *WindowedStream[K, T], name string, agg Aggregator[T, Acc, V], newFunction func(s *WindowStates[K]) F, tags ...AnyTag) *Stream[R] {
 	if agg == nil {
-		return addPanes(w, name, contents[T, Acc]{}, errNilAggregator, windowFunctionOf(w, newFunction, func(Acc) (none V) { return none }), tags)
+		declare := windowFunctionOf(w, newFunction, func(Acc) (none V) { return none })
+		return addPanes(w, name, paneSpec[K, T, Acc, R]{declare: declare, tags: tags}, errNilAggregator)
 	}
 	if w.evict != nil {
 		c, err := gathered(w.evict)
-		return addPanes(w, name, c, err, windowFunctionOf(w, newFunction, foldAll(agg)), tags)
+		return addPanes(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: windowFunctionOf(w, newFunction, foldAll(agg)), tags: tags}, err)
 	}
 	c, err := folded(agg)
-	return addPanes(w, name, c, err, windowFunctionOf(w, newFunction, agg.Result), tags)
+	return addPanes(w, name, paneSpec[K, T, Acc, R]{contents: c, declare: windowFunctionOf(w, newFunction, agg.Result), tags: tags}, err)
 }
 
 // ReduceProcess folds the records of each window into one and hands that to a
@@ -137,16 +139,18 @@ func aggregatePanes[K comparable, T, Acc, R any](w *WindowedStream[K, T], name s
 	if w.evict != nil {
 		c, err := gathered(w.evict)
 		fold := foldAll(agg)
-		return addPanes(w, name, c, err, resultsOf[K](func(es []Element[T]) (R, bool) {
+		declare := resultsOf[K](func(es []Element[T]) (R, bool) {
 			if len(es) == 0 {
 				var none R
 				return none, false
 			}
 			return fold(es), true
-		}), nil)
+		})
+		return addPanes(w, name, paneSpec[K, T, []Element[T], WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
 	}
 	c, err := folded(agg)
-	return addPanes(w, name, c, err, resultsOf[K](func(acc Acc) (R, bool) { return agg.Result(acc), true }), nil)
+	declare := resultsOf[K](func(acc Acc) (R, bool) { return agg.Result(acc), true })
+	return addPanes(w, name, paneSpec[K, T, Acc, WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
 }
 
 // resultsOf is the function that shows a window as a WindowResult.
@@ -194,23 +198,40 @@ func windowFunctionOf[K comparable, T, A, V, R any, F ProcessWindowFunction[K, V
 }
 
 // addPanes puts an operator of any windows into the topology.
-func addPanes[K comparable, T, A, R any](w *WindowedStream[K, T], name string, c contents[T, A], err error, declare func(*WindowStates[K]) windowFunction[K, A, R], tags []AnyTag) *Stream[R] {
+func addPanes[K comparable, T, A, R any](w *WindowedStream[K, T], name string, spec paneSpec[K, T, A, R], err error) *Stream[R] {
 	top := w.keyed.stream.top
+	spec.w = w
 	op := w.keyed.add("window", name, func(op *plan.Operator) ([]*messages.StateSchema, error) {
 		if err := errors.Join(append(eachOf(w.check()), err)...); err != nil {
 			return nil, err
 		}
-		spec := &paneSpec[K, T, A, R]{w: w, contents: c, declare: declare, tags: tags}
-		op.New = func() plan.Instance { return newPaneOperator(spec) }
-		o := newPaneOperator(spec)
+		op.New = func() plan.Instance { return spec.instance() }
+		o := spec.instance()
 		if err := o.declare(top.maxParallelism); err != nil {
 			return nil, err
 		}
-		return append(schemasOf(o.states()), o.clocks.schema), nil
+		return o.schemas(), nil
 	})
 	w.describe(op)
-	top.declareSides(op, tags...)
+	top.declareSides(op, spec.tags...)
 	return output[R](top, op)
+}
+
+// windowInstance is an operator of windows, which can say what states it has.
+type windowInstance interface {
+	plan.Instance
+	declare(groups int) error
+	schemas() []*messages.StateSchema
+}
+
+func (s *paneSpec[K, T, A, R]) instance() windowInstance {
+	switch {
+	case s.sliceable():
+		return newSlicer(s)
+	case s.sessionable():
+		return newSessioner(s)
+	}
+	return newPaneOperator(s)
 }
 
 var errNilAggregator = fmt.Errorf("its Aggregator is nil; give it one")

@@ -71,8 +71,11 @@ type SlidingWindows struct {
 // Sliding gives windows of a size, one beginning every slide. Both are whole
 // numbers of milliseconds, at least one.
 //
-// Every window keeps an accumulator of its own: a record costs as much as it has
-// windows.
+// Aggregate, ReduceWindow and, without allowed lateness, AggregateProcess and
+// ReduceProcess keep one accumulator for each slice of gcd(size, slide) and
+// combine those of a window by Merge when it fires: a record costs the same
+// however many windows it is in. With a trigger or an evictor of their own, and
+// with ProcessWindow, every window keeps what is in it.
 func Sliding(size, slide time.Duration) SlidingWindows {
 	return SlidingWindows{size: size, slide: slide}
 }
@@ -97,6 +100,11 @@ func (w SlidingWindows) String() string {
 
 func (w SlidingWindows) check() error {
 	return errors.Join(positive("Sliding", "size", w.size), positive("Sliding", "slide", w.slide), wholeMillis("Offset", w.offset))
+}
+
+// slices is the kernel's form of the windows, which check has passed.
+func (w SlidingWindows) slices() window.Slices {
+	return window.NewSlices(w.size.Milliseconds(), w.slide.Milliseconds(), w.offset.Milliseconds())
 }
 
 func (w SlidingWindows) cut() cut {
@@ -140,8 +148,8 @@ func (w SessionWindows) cut() cut {
 type GlobalWindows struct{}
 
 // Global gives every key one window, which never ends. It fires by a trigger of
-// its own (Triggered), without one never. Its results have the time of what made
-// it fire.
+// its own (Triggered), without one never. Its results have the greatest event
+// time, messages.MaxEventTime.
 func Global() GlobalWindows { return GlobalWindows{} }
 
 // String describes the windows in plans and in the schema of their state.

@@ -17,11 +17,12 @@ const (
 func identity(hash uint64) uint64 { return hash&^flagMask | occupied }
 
 // entry is one slot. It holds nothing but K and V beside plain bits, so that
-// arrays of pointer-free types are not scanned by the garbage collector.
+// arrays of pointer-free types are not scanned by the garbage collector. A V of no
+// size costs nothing: it is not the last field.
 type entry[K comparable, V any] struct {
 	meta uint64
-	key  K
 	val  V
+	key  K
 }
 
 // segment is an open-addressing hash array with linear probing, whose entries
