@@ -34,8 +34,8 @@
 //	trips.Close()
 //	got := tips.Records()
 //
-// That is also how to test an operator with two inputs: Keyed and RunScript are
-// for those with one.
+// An operator with two inputs has all the same: Two gives a TwoInput, which brings
+// records and watermarks of either, and RunTwoInputScript runs a TwoInputScript.
 //
 // # What is real and what is not
 //
@@ -45,7 +45,9 @@
 // here: barriers and their alignment, back-pressure, idle inputs, watermark
 // strategies, readers and writers, the two-phase commit, and the order in which
 // records of several subtasks meet by chance. The simulation in cluster/sim has
-// all of these.
+// all of these. An output that refuses a record now and then has no meaning here:
+// an operator's output never refuses, for a job asks for credit before it takes a
+// batch in.
 //
 // # Concurrency
 //

@@ -27,12 +27,25 @@ import (
 // A script of n steps runs about 12n times, so keep scripts short.
 func RunScript[T, R any](t TB, build func(in *operators.Stream[T]) *operators.Stream[R], s *Script[T, R]) {
 	t.Helper()
-	want, failure := runOnce(build, s, straight)
+	s.run(t, func(t TB, parallelism int) *stand { return standFor(t, build, parallelism, true) })
+}
+
+// RunTwoInputScript is RunScript for an operator with two inputs. The records of
+// both inputs stay in the order of the script.
+func RunTwoInputScript[A, B, R any](t TB, build func(a *operators.Stream[A], b *operators.Stream[B]) *operators.Stream[R], s *TwoInputScript[A, B, R]) {
+	t.Helper()
+	s.run(t, func(t TB, parallelism int) *stand { return standForTwo(t, build, parallelism, true) })
+}
+
+// run runs a script in all ways, each on a stand of its own.
+func (s *script) run(t TB, start starter) {
+	t.Helper()
+	want, failure := runOnce(start, s, straight)
 	if failure != "" {
 		t.Fatalf("%s", failure)
 	}
 	for _, v := range variants(s.cuts()) {
-		got, failure := runOnce(build, s, v)
+		got, failure := runOnce(start, s, v)
 		if failure != "" {
 			t.Fatalf("%s", failure)
 		}
@@ -42,15 +55,18 @@ func RunScript[T, R any](t TB, build func(in *operators.Stream[T]) *operators.St
 	}
 }
 
+// starter makes the stand that a script is run on.
+type starter func(t TB, parallelism int) *stand
+
 // cuts are the steps before which a snapshot is taken: all but the first, and
 // but those that only look.
-func (s *Script[T, R]) cuts() (all []int) {
+func (s *script) cuts() (steps []int) {
 	for i, st := range s.steps {
 		if i > 0 && !st.looks() {
-			all = append(all, i)
+			steps = append(steps, i)
 		}
 	}
-	return all
+	return steps
 }
 
 // outcome is all that came out of a run.
@@ -62,15 +78,14 @@ type outcome struct {
 }
 
 // run is one run of a script.
-type run[T, R any] struct {
+type run struct {
 	t       TB
-	script  *Script[T, R]
+	script  *script
 	variant variant
 	at      int // the step being worked on
-	h       *Harness[T, R]
-	batch   *plan.Batch // gathered and not processed
-	width   int         // the parallelism
-	looked  int         // records that an Expect has seen
+	stand   *stand
+	width   int // the parallelism
+	looked  int // records that an Expect has seen
 	sides   map[string]int
 }
 
@@ -88,7 +103,7 @@ func (c catcher) Fatalf(format string, args ...any) {
 }
 
 // runOnce runs a script in one way. A panic of the operator is not ours to catch.
-func runOnce[T, R any](build func(in *operators.Stream[T]) *operators.Stream[R], s *Script[T, R], v variant) (o outcome, failure caught) {
+func runOnce(start starter, s *script, v variant) (o outcome, failure caught) {
 	defer func() {
 		if p := recover(); p != nil {
 			var ours bool
@@ -97,9 +112,10 @@ func runOnce[T, R any](build func(in *operators.Stream[T]) *operators.Stream[R],
 			}
 		}
 	}()
-	r := &run[T, R]{script: s, variant: v, width: v.parallelism, sides: map[string]int{}}
+	r := &run{script: s, variant: v, width: v.parallelism, sides: map[string]int{}}
 	r.t = catcher{r.where}
-	r.h = newHarness(r.t, build, v.parallelism, true)
+	r.stand = start(r.t, v.parallelism)
+	r.stand.Batches(v.size)
 	for i, st := range s.steps {
 		r.at = i
 		if next, yes := v.cuts(i, r.width); yes && i > 0 && !st.looks() {
@@ -108,31 +124,32 @@ func runOnce[T, R any](build func(in *operators.Stream[T]) *operators.Stream[R],
 		r.step(st)
 	}
 	r.at = len(s.steps)
-	r.flush()
-	r.h.Close()
+	r.stand.Close()
 	return r.outcome(), ""
 }
 
-func (r *run[T, R]) where() string {
+func (r *run) where() string {
 	if r.at < len(r.script.steps) {
 		return fmt.Sprintf("%v: step %d, %v", r.variant, r.at+1, r.script.steps[r.at])
 	}
 	return r.variant.String()
 }
 
-func (r *run[T, R]) step(st step[T, R]) {
+func (r *run) step(st step) {
 	r.t.Helper()
 	switch st.kind {
 	case stepProcess:
-		r.gather(batchOf(r.t, r.rows(), []T{st.value}, []int64{st.ms}))
+		r.stand.gather(st.input, st.put(r.t, r.stand.rows(st.input)))
 	case stepWatermark:
-		r.gather(batchOf(r.t, r.rows(), []T(nil), nil).WithMark(checkWatermark(r.t, st.ms)))
+		for _, i := range r.stand.inputsOf(st) {
+			r.stand.watermark(i, st.ms)
+		}
 	case stepAdvance:
-		r.flush()
-		r.h.AdvanceProcessingTime(st.by)
+		r.stand.AdvanceProcessingTime(st.by)
 	case stepEnd:
-		r.flush()
-		r.h.End()
+		for _, i := range r.stand.inputsOf(st) {
+			r.stand.end(i)
+		}
 	case stepExpect:
 		r.expect(st.want)
 	case stepExpectSide:
@@ -140,41 +157,35 @@ func (r *run[T, R]) step(st step[T, R]) {
 	}
 }
 
-func (r *run[T, R]) rows() plan.RowType { return r.h.input().op.Source.Type }
-
-// gather adds to the batch a record or a mark. A full batch goes when the next
-// record comes, so that the mark behind its last record is still in it, as a
-// source sends it; but with batches of 1 everything goes at once.
-func (r *run[T, R]) gather(b *plan.Batch) {
-	r.t.Helper()
-	if r.batch != nil && b.Len() > 0 && r.batch.Len() >= r.variant.size {
-		r.flush()
-	}
-	if r.batch == nil {
-		r.batch = r.rows().New(r.variant.size)
-	}
-	r.rows().Append(r.batch, b, 0, b.Len())
-	for _, m := range b.Marks {
-		if n := len(r.batch.Marks); n == 0 || r.batch.Marks[n-1].Watermark < m.Watermark {
-			r.batch.WithMark(m.Watermark)
+// inputsOf lists the inputs that a step is about.
+func (s *stand) inputsOf(st step) (inputs []int) {
+	for i := range s.inputs {
+		if st.input == all || st.input == i {
+			inputs = append(inputs, i)
 		}
 	}
-	if r.variant.size == 1 || len(b.Marks) > 0 && deep(r.h.engine.plan) {
-		r.flush()
-	}
+	return inputs
 }
 
-// deep tells whether an operator gets records from several subtasks of another
-// one. Then, also in a job, what comes behind a watermark from one of them may
-// overtake what comes before it from another: no batch may go on behind a mark.
-func deep(p *plan.Plan) bool {
-	return slices.ContainsFunc(p.Edges, func(e *plan.Edge) bool { return e.From.Parallelism > 1 && !isSink(e.To) })
-}
-
-// joins tells whether streams come together, so that there is no order between
-// the records of one and the other.
+// joins tells whether what comes from one input goes several ways and meets
+// again, so that there is no order between the records of the ways.
 func joins(p *plan.Plan) bool {
-	return slices.ContainsFunc(p.Operators, func(op *plan.Operator) bool { return len(op.Inputs) > 1 })
+	from := map[*plan.Operator]map[messages.OperatorID]bool{} // the sources before it
+	for _, op := range p.Operators {
+		from[op] = map[messages.OperatorID]bool{}
+		if isSource(op) {
+			from[op][op.Name] = true
+		}
+		for _, edge := range op.Inputs {
+			for source := range from[edge.From] { // order: of a set
+				if from[op][source] {
+					return true
+				}
+				from[op][source] = true
+			}
+		}
+	}
+	return false
 }
 
 // wide tells whether build itself has set a parallelism.
@@ -182,33 +193,23 @@ func wide(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Operators, func(op *plan.Operator) bool { return op.Parallelism > 1 })
 }
 
-func (r *run[T, R]) flush() {
-	r.t.Helper()
-	if b := r.batch; b != nil {
-		r.batch = nil
-		r.h.feed(b)
-	}
-}
-
 // restore takes a snapshot and goes on from it.
-func (r *run[T, R]) restore(parallelism int) {
+func (r *run) restore(parallelism int) {
 	r.t.Helper()
-	r.flush()
-	s := r.h.Snapshot()
-	r.h.Restore(s, parallelism)
+	r.stand.Restore(r.stand.Snapshot(), parallelism)
 	r.width = parallelism
 }
 
 // expect looks at the output. Only where every step is worked off at once is
 // everything there.
-func (r *run[T, R]) expect(want []Record[R]) {
+func (r *run) expect(want []seen) {
 	r.t.Helper()
 	if r.variant != straight {
 		return
 	}
 	var wanted []seen
 	for _, w := range want {
-		wanted = append(wanted, r.keyed(seen{value: w.Value, time: w.Time}))
+		wanted = append(wanted, r.keyed(w))
 	}
 	got := r.records(r.looked)
 	r.looked += len(got)
@@ -217,12 +218,12 @@ func (r *run[T, R]) expect(want []Record[R]) {
 	}
 }
 
-func (r *run[T, R]) expectSide(w sideWant) {
+func (r *run) expectSide(w sideWant) {
 	r.t.Helper()
 	if r.variant != straight {
 		return
 	}
-	s := r.h.engine.sides[w.tag]
+	s := r.stand.engine.sides[w.tag]
 	if s == nil {
 		r.t.Fatalf("no operator writes to side output %q; pass the tag where the operator is defined", w.tag)
 	}
@@ -242,10 +243,10 @@ func plainly(all []seen) (plain []seen) {
 	return plain
 }
 
-func (r *run[T, R]) outcome() outcome {
+func (r *run) outcome() outcome {
 	r.t.Helper()
-	o := outcome{main: r.records(0), sides: map[string][]seen{}, marks: r.watermarks(), wide: wide(r.h.engine.plan) || joins(r.h.engine.plan)}
-	for tag, s := range r.h.engine.sides {
+	o := outcome{main: r.records(0), sides: map[string][]seen{}, marks: r.watermarks(), wide: wide(r.stand.engine.plan) || joins(r.stand.engine.plan)}
+	for tag, s := range r.stand.engine.sides {
 		o.sides[tag] = s.seen()
 	}
 	return o
@@ -253,13 +254,13 @@ func (r *run[T, R]) outcome() outcome {
 
 // records is what came out, from the record at index on. None of it may have
 // changed since, for somebody may have it.
-func (r *run[T, R]) records(from int) (all []seen) {
+func (r *run) records(from int) (all []seen) {
 	r.t.Helper()
-	c := r.h.out
-	for i, rec := range recordsOf[R](c, from) {
-		s := seen{value: rec.Value, time: rec.Time, epoch: c.epochs[from+i], copy: c.copies[from+i]}
-		if s.copy != nil && !gocmp.Equal(s.copy, c.carried(r.t, c.log, from+i), comparing) {
-			r.t.Fatalf("a record was changed after it was emitted: %v then, %v now; emit a copy, several operators may read the same record", s, rec)
+	c := r.stand.out
+	for i := from; i < c.log.Len(); i++ {
+		s := seen{value: valueAt(c.log, i), time: c.log.Times[i], epoch: c.epochs[i], copy: c.copies[i]}
+		if s.copy != nil && !gocmp.Equal(s.copy, c.carried(r.t, c.log, i), comparing) {
+			r.t.Fatalf("a record was changed after it was emitted: %v then, %+v @%s now; emit a copy, several operators may read the same record", s, s.value, showTime(s.time))
 		}
 		all = append(all, r.keyed(s))
 	}
@@ -274,13 +275,13 @@ func (s *side) seen() (all []seen) {
 }
 
 // keyed adds the key, if results have one and an order by it.
-func (r *run[T, R]) keyed(s seen) seen {
-	if joins(r.h.engine.plan) {
+func (r *run) keyed(s seen) seen {
+	if joins(r.stand.engine.plan) {
 		return s
 	}
 	v := s.shown()
 	if r.script.key != nil {
-		s.key, s.keyed = fmt.Sprintf("%+v", r.script.key(v.(R))), true
+		s.key, s.keyed = fmt.Sprintf("%+v", r.script.key(v)), true
 		return s
 	}
 	if rv := reflect.Indirect(reflect.ValueOf(v)); rv.Kind() == reflect.Struct {
@@ -293,14 +294,14 @@ func (r *run[T, R]) keyed(s seen) seen {
 
 // watermarks are those that came out. All subtasks must have sent the same, for
 // each gets all that come in.
-func (r *run[T, R]) watermarks() (marks []int64) {
+func (r *run) watermarks() (marks []int64) {
 	r.t.Helper()
 	lives := map[messages.Attempt][]int64{}
-	for _, l := range r.h.out.lanes {
+	for _, l := range r.stand.out.lanes {
 		if first, known := lives[l.attempt]; !known {
-			lives[l.attempt] = r.h.out.marks[l]
-		} else if !slices.Equal(first, r.h.out.marks[l]) {
-			r.t.Fatalf("one subtask sent the watermarks %v and another one %v", first, r.h.out.marks[l])
+			lives[l.attempt] = r.stand.out.marks[l]
+		} else if !slices.Equal(first, r.stand.out.marks[l]) {
+			r.t.Fatalf("one subtask sent the watermarks %v and another one %v", first, r.stand.out.marks[l])
 		}
 	}
 	for _, attempt := range slices.Sorted(maps.Keys(lives)) {

@@ -138,12 +138,13 @@ func TestBatchesAreGathered(t *testing.T) {
 	s := NewScript[int, int]().Process(1, 1).Watermark(1).Process(2, 2).Expect(At(1, 1), At(2, 2)).Process(3, 3).Process(4, 4).AdvanceProcessingTime(0)
 	for size, want := range map[int]string{1: "[0 0 0 0 0 0 0]", 2: "[1 1 2 2 1 2 0]", 512: "[1 1 2 2 3 4 0]"} {
 		var waiting []int
-		r := &run[int, int]{t: t, script: s, variant: variant{size: size, parallelism: 1}}
-		r.h = newHarness(t, func(in *operators.Stream[int]) *operators.Stream[int] { return in }, 1, true)
+		r := &run{t: t, script: &s.script, variant: variant{size: size, parallelism: 1}}
+		r.stand = standFor(t, func(in *operators.Stream[int]) *operators.Stream[int] { return in }, 1, true)
+		r.stand.Batches(size)
 		for _, st := range s.steps {
 			r.step(st)
-			if waiting = append(waiting, 0); r.batch != nil {
-				waiting[len(waiting)-1] = r.batch.Len()
+			if waiting = append(waiting, 0); r.stand.batch != nil {
+				waiting[len(waiting)-1] = r.stand.batch.Len()
 			}
 		}
 		if fmt.Sprint(waiting) != want {
