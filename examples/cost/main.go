@@ -24,7 +24,7 @@ func main() {
 		pairs   = flag.Int("pairs", 5, "how often engine and loop alternate")
 		laps    = flag.Int("laps", 8, "how long a run is, in passages of the input")
 		seconds = flag.Int64("seconds", 15, "how long latency is measured")
-		only    = flag.String("only", "", "`regexp` of what to measure: map-filter, sum, count, exchange, tax, latency")
+		only    = flag.String("only", "", "`regexp` of what to measure: map-filter, sum, count, sliding, session, join, exchange, long, timers, firing, tax, latency")
 		smoke   = flag.Bool("smoke", false, "a short run that fails on half of what was reached")
 		profile = flag.String("cpuprofile", "", "`file` for a CPU profile")
 		heap    = flag.String("memprofile", "", "`file` for a profile of every allocation")
@@ -61,8 +61,10 @@ func (b *bench) run(only string) error {
 		name    string
 		measure func() error
 	}{
-		{"map-filter", b.mapFilter}, {"sum", b.runningSum}, {"count", b.tumblingCount}, {"exchange", b.exchange},
-		{"", b.allocations}, {"tax", b.snapshotTax}, {"latency", b.latency},
+		{"map-filter", b.mapFilter}, {"sum", b.runningSum}, {"count", b.tumblingCount}, {"sliding", b.slidingCount}, {"session", b.sessions}, {"join", b.joins},
+		{"exchange", b.exchange},
+		{"", b.allocations}, {"long", b.slidingLong}, {"timers", b.timers}, {"firing", b.firing},
+		{"tax", b.snapshotTax}, {"latency", b.latency},
 	} {
 		if part.name != "" && !which.MatchString(part.name) {
 			continue

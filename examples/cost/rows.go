@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/weirflow/weir/operators"
 )
 
 // A row is a line of the table.
@@ -60,6 +62,44 @@ func (b *bench) runningSum() error {
 
 func (b *bench) tumblingCount() error {
 	return b.against(tumblingCount(newInput(lapRecords, 10_000, 5*b.laps)), 0.4)
+}
+
+func (b *bench) slidingCount() error {
+	return b.against(slidingCount(newInput(lapRecords, 10_000, 3*b.laps)), 0.4)
+}
+
+func (b *bench) sessions() error {
+	return b.against(sessions(newInput(lapRecords, 100_000, 2*b.laps)), 0.4)
+}
+
+func (b *bench) joins() error {
+	return b.against(joins(newInput(lapRecords, 100_000, b.laps)), 0.3)
+}
+
+// slidingLong compares an hour by a second with tumbling windows of a second: the
+// same slices, and as many results while every key has records in each.
+func (b *bench) slidingLong() error {
+	in := newInput(lapRecords, 1000, 3*b.laps)
+	var pairs []pair
+	for range b.pairs {
+		var p pair
+		for _, side := range []struct {
+			windows operators.Windows
+			run     *run
+		}{{operators.Tumbling(time.Second), &p.loop}, {operators.Sliding(time.Hour, time.Second), &p.engine}} {
+			top, result := windowed(in, side.windows)
+			r, _, err := runEngine(in, top, result, true)
+			if err != nil {
+				return fmt.Errorf("%v: %w", side.windows, err)
+			}
+			*side.run = r
+		}
+		pairs = append(pairs, p)
+	}
+	cost := spreadOf(pairs, func(p pair) float64 { return 1 / p.ratio() })
+	b.rows = append(b.rows, row{"sliding 1 h by 1 s over tumbling 1 s, cost a record", "≤ 1.5", "×", cost, cost.median <= 1.5,
+		fmt.Sprintf("%.0f s of event time, 1000 keys", float64(in.laps*in.span)/1000)})
+	return nil
 }
 
 // exchange compares two subtasks on two cores with one on one. Between source

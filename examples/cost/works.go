@@ -80,14 +80,7 @@ func tumblingCount(in *input) *work {
 	return &work{
 		name: "tumbling count a key", input: in,
 		topology: func(in *input) (*operators.Topology, func() (output, time.Duration)) {
-			top := operators.NewTopology("counts")
-			events := operators.From(top, "events", in, operators.Monotonous[Event](nil))
-			counts := operators.Aggregate(operators.KeyBy(events, keyOf).Window(operators.Tumbling(time.Second)), "count", counter{})
-			return finish(top, counts, func(o *output, results []operators.WindowResult[int64, int64]) {
-				for _, r := range results {
-					o.add(r.Key, r.Value+r.End)
-				}
-			})
+			return windowed(in, operators.Tumbling(time.Second))
 		},
 		loop: countLoop,
 	}

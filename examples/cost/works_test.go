@@ -6,7 +6,7 @@ import "testing"
 // wrong is none.
 func TestWorksAgree(t *testing.T) {
 	in := newInput(50_000, 1000, 3)
-	for _, w := range []*work{mapFilter(in), runningSum(in), tumblingCount(in)} {
+	for _, w := range []*work{mapFilter(in), runningSum(in), tumblingCount(in), slidingCount(in), sessions(in), joins(in), timers(in)} {
 		if _, err := alternate(w, 1); err != nil {
 			t.Error(err)
 		}
