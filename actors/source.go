@@ -198,7 +198,7 @@ func (src *source) pushRead(sp *split, b *plan.Batch) error {
 			return err
 		}
 	}
-	if err := src.n.guard(func() error { return sp.observe(b) }); err != nil {
+	if err := src.n.guard(func() error { return sp.observe(b, src.s.now()) }); err != nil {
 		return err
 	}
 	b.Marks = mergeMarks(src.clock, sp.input, b.Marks)

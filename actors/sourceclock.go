@@ -28,7 +28,12 @@ func (src *source) restoreClock(current int64) {
 	}
 }
 
-func (sp *split) observe(b *plan.Batch) error {
+// observe gives records their event times and marks. now is processing time in
+// ms, for a clock that has nothing else to go by.
+func (sp *split) observe(b *plan.Batch, now int64) error {
+	if c, ok := sp.clock.(plan.ArrivalClock); ok {
+		c.Arrive(now)
+	}
 	if err := sp.clock.Observe(b); err != nil {
 		return fmt.Errorf("split %q: %w", sp.id, err)
 	}
@@ -56,9 +61,13 @@ func (src *source) setIdle(sp *split, idle bool) error {
 }
 
 // onIdleCheck makes splits idle that were silent for too long, and comes back
-// when the next one could be. Silent is a split whose read waits: one that was
-// not opened yet, or waits for its turn or for credit, is not.
+// when the next one could be, until the input has ended. Silent is a split whose
+// read waits: one that was not opened yet, or waits for its turn or for credit,
+// is not.
 func (src *source) onIdleCheck() error {
+	if src.ended {
+		return nil
+	}
 	if !src.s.ready() { // what an advancing clock fires needs credit and an open transaction
 		src.s.after(src.s.o.Linger+time.Millisecond, idleCheck{})
 		return nil
@@ -79,8 +88,11 @@ func (src *source) onIdleCheck() error {
 	return nil
 }
 
-// onPeriodic asks the generators that go by the clock.
+// onPeriodic asks the generators that go by the clock, until the input has ended.
 func (src *source) onPeriodic() error {
+	if src.ended {
+		return nil
+	}
 	if !src.s.ready() {
 		src.s.after(src.s.o.Linger+time.Millisecond, periodicTick{})
 		return nil

@@ -71,6 +71,43 @@ func (c *boundedClock[T]) Restore(p []byte) error {
 	return err
 }
 
+// arrivalClock is plan.SplitClock of IngestionTime: a boundedClock over times
+// that it makes itself. It never touches the records, whatever their type.
+//
+// Invariant: greatest is the time of the records to come, unless the node's
+// clock goes on before, and above the watermark.
+type arrivalClock struct{ boundedClock[int64] }
+
+// Arrive is that of plan.ArrivalClock.
+func (c *arrivalClock) Arrive(now int64) { c.greatest = max(c.greatest, now) }
+
+func (c *arrivalClock) Observe(b *plan.Batch) error {
+	for i := range b.Times {
+		b.Times[i] = c.greatest
+	}
+	return c.boundedClock.Observe(b)
+}
+
+// Periodic moves the watermark on while no record comes. Those that come have a
+// time above it, also if the node's clock is set back.
+func (c *arrivalClock) Periodic(now int64) (int64, bool) {
+	c.Arrive(now)
+	if c.greatest < c.next {
+		return 0, false
+	}
+	c.advance(c.greatest)
+	return c.last, true
+}
+
+// Restore goes on above the last watermark also where another strategy left it.
+func (c *arrivalClock) Restore(p []byte) error {
+	err := c.boundedClock.Restore(p)
+	if c.last != noneYet {
+		c.greatest = max(c.greatest, c.last+1)
+	}
+	return err
+}
+
 // userClock is plan.SplitClock of a user's generator.
 type userClock[T any] struct {
 	extract   func(T) int64

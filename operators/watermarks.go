@@ -33,6 +33,7 @@ const (
 	noWatermarks strategyKind = iota
 	outOfOrder
 	userMade
+	ingestion
 )
 
 // DefaultGranularity is how far event time moves between two watermarks of a
@@ -87,6 +88,24 @@ func Periodic[T any](every time.Duration, extract func(T) int64, newGenerator fu
 	return s
 }
 
+// IngestionTime makes the event time of a record the moment at which the source
+// brings it in: processing time of the source's node, given once, so that every
+// operator behind it sees the same, and windows, timers and joins of event time
+// work. Nothing is late in its split, and nothing waits for disorder.
+//
+// Within a split time never goes back, also where the node's clock does and over
+// a restart. The watermark is right behind it: 1 ms less, rounded down to the
+// granularity; it goes on while no record comes, so that the last window fires,
+// and Idle is not needed.
+//
+// Results cannot be had again: what is read a second time, after a failure, gets
+// the times of the second reading, and two runs differ. The records of a batch
+// have one time. A split that is found later, on a node whose clock is behind
+// the others', may bring late records.
+func IngestionTime[T any]() WatermarkStrategy[T] {
+	return WatermarkStrategy[T]{kind: ingestion, granularity: DefaultGranularity, every: DefaultGranularity}
+}
+
 // NoWatermarks is for jobs without event time. Operators that work in event
 // time are refused behind such a source.
 func NoWatermarks[T any]() WatermarkStrategy[T] { return WatermarkStrategy[T]{} }
@@ -114,6 +133,8 @@ func (s WatermarkStrategy[T]) String() string {
 	switch s.kind {
 	case outOfOrder:
 		text = fmt.Sprintf("watermarks %v behind, every %v", s.bound, max(s.granularity, time.Millisecond))
+	case ingestion:
+		text = fmt.Sprintf("ingestion time, watermarks every %v", max(s.granularity, time.Millisecond))
 	case userMade:
 		text = "watermarks by a user's generator"
 		if s.periodic {
@@ -154,6 +175,8 @@ func (s WatermarkStrategy[T]) newClock() plan.SplitClock {
 		return newBoundedClock(s.extract, s.bound.Milliseconds(), s.granularity.Milliseconds())
 	case userMade:
 		return &userClock[T]{extract: s.extract, generator: s.generator(), last: noneYet}
+	case ingestion:
+		return &arrivalClock{*newBoundedClock[int64](nil, 0, s.granularity.Milliseconds())}
 	}
 	return untimed{}
 }

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/files"
+	"github.com/weirflow/weir/operators/operatortest"
 )
 
 // S78: each long ride is told of once, whatever the order of its events, and what the check demands is there. Running
@@ -26,6 +28,38 @@ func TestLongRides(t *testing.T) {
 		if len(alerts) != 100 { // of 2000: 50 too long, 50 without an end
 			t.Errorf("%d alerts", len(alerts))
 		}
+	}
+}
+
+// S78: nothing is left of a ride that is over: once the clock has passed all
+// there was, state is empty and no timer is pending, also after a restart on
+// more subtasks in the middle.
+func TestStateIsEmptyAfterwards(t *testing.T) {
+	h := operatortest.Keyed(t, func(in *operators.Stream[Event]) *operators.Stream[Alert] {
+		return operators.Process(operators.KeyBy(in, func(e Event) int64 { return e.Ride }), "watch", newWatch)
+	})
+	events, greatest := generate(2_000), int64(0)
+	for i, e := range events {
+		h.Process(e, e.At)
+		greatest = max(greatest, e.At)
+		h.Watermark(greatest - disorder.Milliseconds() - 1)
+		if i == len(events)/2 {
+			if h.StateSize() == 0 || h.Timers() != h.StateSize() {
+				t.Errorf("half way there are %d entries and %d timers, want as many", h.StateSize(), h.Timers())
+			}
+			h.Restore(h.Snapshot(), 3)
+		}
+	}
+	h.Watermark(greatest + long + 1)
+	if h.StateSize() != 0 || h.Timers() != 0 {
+		t.Errorf("%d entries and %d timers are left", h.StateSize(), h.Timers())
+	}
+	var alerts []Alert
+	for _, r := range h.Output() {
+		alerts = append(alerts, r.Value)
+	}
+	if err := check(alerts, events); err != nil {
+		t.Error(err)
 	}
 }
 
