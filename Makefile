@@ -4,11 +4,10 @@ INPUT   ?=
 KILLS   ?= 10
 SEED    ?= 1
 SEEDS   ?= 200
-MINUTES ?= 10
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test race lint sim mutants soak bench fuzz generate clean
+.PHONY: help setup demo test race lint doubt sim mutants soak bench fuzz generate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,13 +32,19 @@ lint: ## formatting, vet, staticcheck, generated code
 	go tool staticcheck ./...
 	.ci/generated
 
+doubt: MINUTES ?= 1
+doubt: ## windows, joins and timers against their twins, with fresh seeds: MINUTES=1
+	go test ./operators/doubt -count=1 -timeout 0 -v -run '^TestDoubt$$' -doubt.minutes=$(MINUTES)
+
 sim: ## simulated jobs under faults: SEEDS=200; of the weaker modes, and twice for equal traces, a tenth
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim$$' -sim.seeds=$(SEEDS)
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim.' -sim.seeds=$$(($(SEEDS) / 10 + 1))
 
-mutants: ## plant bugs and see the simulation find each
+mutants: ## plant bugs and see that each is found, by drawn windows and joins or by the simulation
+	go test ./operators/doubt -count=1 -tags mutants -run Mutants -v -timeout 60m
 	go test ./cluster/sim -count=1 -tags mutants -run Mutants -v -timeout 60m
 
+soak: MINUTES ?= 10
 soak: ## real processes, many kills, memory watched: MINUTES=10
 	go run ./examples/tips soak -minutes $(MINUTES) -seed $(SEED)
 

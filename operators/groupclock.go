@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/persistence"
 )
@@ -44,7 +45,9 @@ func (c *groupClocks) start() {
 	if c.floors == nil {
 		return
 	}
-	c.clock = slices.Min(c.floors)
+	if c.clock = slices.Min(c.floors); mutant.On("floors-forgotten") {
+		c.highest = c.clock
+	}
 	c.forgetFloors()
 }
 
@@ -106,7 +109,9 @@ func (c *groupClocks) ReadGroup(g messages.KeyGroup, in io.Reader) error {
 		if len(p) < 8 {
 			return p, errShortBlock
 		}
-		c.raise(g, int64(binary.LittleEndian.Uint64(p)))
+		if !mutant.On("group-clock-lost") {
+			c.raise(g, int64(binary.LittleEndian.Uint64(p)))
+		}
 		return p[8:], nil
 	})
 	if err != nil {

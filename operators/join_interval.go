@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
 )
 
@@ -89,7 +90,7 @@ func (s *intervalSpec[L, R, O]) bounds() (from, to int64) {
 	if s.ExclusiveLower {
 		from++
 	}
-	if s.ExclusiveUpper {
+	if s.ExclusiveUpper && !mutant.On("bound-off-by-one") {
 		to--
 	}
 	return from, to
@@ -222,10 +223,13 @@ const farFuture = messages.MaxEventTime + messages.MaxEventTime/2
 // passed the last time that one could have.
 func (f *intervalJoin[K, L, R, O]) OnTimer(ctx *Context[K, O], _ int64, _ Domain) error {
 	now := min(ctx.CurrentWatermark(), farFuture)
+	if mutant.On("join-dropped-early") {
+		now++
+	}
 	if first, more := f.left.dropBefore(now - f.to); more {
 		ctx.RegisterEventTimer(first + f.to + 1)
 	}
-	if first, more := f.right.dropBefore(now + f.from); more {
+	if first, more := f.right.dropBefore(now + f.from); more && !mutant.On("join-timer-lost") {
 		ctx.RegisterEventTimer(first - f.from + 1)
 	}
 	return nil

@@ -184,7 +184,7 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 func (o *windower[K, T, Acc, R]) fireWindow(p *window.Pane[*table.Table[K, Acc]]) {
 	restored := p.MaxTimestamp() <= o.clocks.highest
 	p.State.Scan(func(hash uint64, key *K, acc *Acc) bool {
-		if restored && o.clocks.passed(hash, p.MaxTimestamp()) {
+		if restored && o.clocks.passed(hash, p.MaxTimestamp()) && !mutant.On("fires-again") {
 			return true
 		}
 		o.fire(p.MaxTimestamp(), hash)

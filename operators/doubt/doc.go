@@ -1,5 +1,5 @@
-// Package doubt runs the window operators and joins against programs that are too
-// simple to be wrong.
+// Package doubt runs the window operators, joins, timers and async calls against
+// programs that are too simple to be wrong.
 //
 // It has tests only. Each draws a case, a choice of windows, trigger, lateness,
 // evictor and function, and a history of records, watermarks, times of the clock
@@ -27,4 +27,7 @@
 // where the first lines are the case, "a 1 @5" is a record of key a, value 1 and
 // event time 5 ms, and the records are numbered from 1. The borders of the
 // semantics are such scripts, too.
+//
+// `make mutants` plants bugs in what is doubted and demands that each is found, by
+// the drawn cases or by a script; see messages/mutant.
 package doubt
