@@ -61,9 +61,9 @@ func (b *bench) run(only string) error {
 		name    string
 		measure func() error
 	}{
-		{"map-filter", b.mapFilter}, {"sum", b.runningSum}, {"count", b.tumblingCount}, {"sliding", b.slidingCount}, {"session", b.sessions}, {"join", b.joins},
+		{"map-filter", b.mapFilter}, {"sum", b.runningSum}, {"count", b.tumblingCount}, {"sliding", b.slidingCount}, {"session", b.sessions},
 		{"exchange", b.exchange},
-		{"", b.allocations}, {"long", b.slidingLong}, {"timers", b.timers}, {"firing", b.firing},
+		{"", b.allocations}, {"join", b.joins}, {"long", b.slidingLong}, {"timers", b.timers}, {"firing", b.firing},
 		{"tax", b.snapshotTax}, {"latency", b.latency},
 	} {
 		if part.name != "" && !which.MatchString(part.name) {
