@@ -60,7 +60,9 @@ func (r *rig) runtime() *plan.Runtime {
 		Counter:   func(string) *plan.Counter { return new(plan.Counter) },
 		Step:      func(string) {},
 		Register: func(s persistence.State) error {
-			r.states[s.Schema().Name] = s
+			if s.Schema().Kind != "clocks" { // holds no hours
+				r.states[s.Schema().Name] = s
+			}
 			return nil
 		},
 	}
