@@ -69,11 +69,11 @@ func (b *bench) slidingCount() error {
 }
 
 func (b *bench) sessions() error {
-	return b.against(sessions(newInput(lapRecords, 100_000, 2*b.laps)), 0.4)
+	return b.against(sessions(newInput(lapRecords, 100_000, b.laps)), 0.4)
 }
 
 func (b *bench) joins() error {
-	return b.against(joins(newInput(lapRecords, 100_000, b.laps)), 0.3)
+	return b.against(joins(newInput(lapRecords, 100_000, max(b.laps/2, 1))), 0.3)
 }
 
 // slidingLong compares an hour by a second with tumbling windows of a second: the

@@ -72,7 +72,7 @@ func timerLoop(in *input) (o output) {
 
 // timers reports records a second of one core, and the memory that a timer takes.
 func (b *bench) timers() error {
-	w := timers(newInput(lapRecords, 100_000, 2*b.laps))
+	w := timers(newInput(lapRecords, 100_000, b.laps))
 	pairs, err := alternate(w, b.pairs)
 	if err != nil {
 		return err
