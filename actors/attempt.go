@@ -72,6 +72,8 @@ func (a *attempt) Receive(c actor.Context) {
 		a.tellFailure()
 	case *messages.AssignSplits:
 		a.forwardTo(m, m.GetAssignment().GetOperator(), int(m.GetAssignment().GetIndex()))
+	case *messages.GroupWatermark:
+		a.forwardToSources(m)
 	case proto.Message:
 		if !a.stopping {
 			a.forward(m)
@@ -201,6 +203,15 @@ func (a *attempt) forwardTo(m proto.Message, operator string, index int) {
 	for i, t := range a.tasks {
 		if op := a.o.Plan.Operator(messages.OperatorID(operator)); op != nil && i < len(a.order) &&
 			t.GetSubtask().ID() == (messages.SubtaskID{Chain: chainOf(a.o.Plan, op), Index: index}) {
+			a.send(a.order[i], m)
+		}
+	}
+}
+
+// forwardToSources spares the others what only sources want to know.
+func (a *attempt) forwardToSources(m proto.Message) {
+	for i, t := range a.tasks {
+		if op := a.o.Plan.Operator(t.GetSubtask().ID().Chain); op != nil && op.Source != nil && i < len(a.order) && !a.stopping {
 			a.send(a.order[i], m)
 		}
 	}

@@ -26,7 +26,8 @@ type readDone struct {
 	err      error // io.EOF at the end of the split
 }
 
-// request starts reads of all open splits that have none under way.
+// request starts reads of all open splits that have none under way and are not
+// ahead of others.
 func (src *source) request() {
 	open := 0
 	for _, sp := range src.splits {
@@ -39,7 +40,8 @@ func (src *source) request() {
 		if sp.reader == nil {
 			sp.reader = src.newReader()
 		}
-		if r := sp.reader; !sp.drained && !sp.reading && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
+		src.pace(sp)
+		if r := sp.reader; !sp.ahead && !sp.drained && !sp.reading && !r.ready() && len(r.free) > 0 && r.state.Load() == readerIdle {
 			src.read(sp)
 		}
 	}
@@ -91,6 +93,9 @@ func (src *source) nextResult() (*split, *readDone) {
 }
 
 func (src *source) resultOf(sp *split) *readDone {
+	if sp.ahead {
+		return nil
+	}
 	if len(sp.results) > 0 {
 		done := sp.results[0]
 		sp.results = append(sp.results[:0], sp.results[1:]...)

@@ -65,13 +65,17 @@ type bench struct {
 	attempt messages.Attempt
 	failed  bool // the subtask has ended: nothing more is to be heard
 	options *Options
+	splits  []string                // of the source, of which nothing was read
+	counts  string                  // of an aligned source, as shown last
 	acked   *messages.CheckpointAck // the last one
 }
 
 // handEnv is a world in which time stands still until the script moves it, and
-// work runs at once, but for calls of users, which wait for "answer".
+// work runs at once, but for calls of users, which wait for "answer", and where
+// the topology is "aligned" reads, which wait for "read".
 type handEnv struct {
 	calls  []func()
+	reads  map[string]func() // by split; nil: they run at once
 	system *actor.ActorSystem
 	at     time.Time
 	timers []handTimer
@@ -101,9 +105,14 @@ func (h *handEnv) Work(to *actor.PID, name string, f func(context.Context) any) 
 			h.system.Root.Send(to, m)
 		}
 	}
-	if strings.HasPrefix(name, "call of") {
+	split, read := strings.CutPrefix(name, "read ")
+	switch {
+	case strings.HasPrefix(name, "call of"):
 		h.calls = append(h.calls, run)
-	} else {
+	case read && h.reads != nil:
+		h.reads[split] = run
+		h.step(name)
+	default:
 		run()
 	}
 	return func() {}
@@ -136,6 +145,11 @@ func script(name string, upstream int) (*operators.Topology, messages.OperatorID
 		o := operators.AsyncOptions{Capacity: 2, Timeout: time.Second, OnTimeout: operators.TimeoutResult(func(int64) ([]int64, error) { return []int64{0}, nil })}
 		operators.AsyncUnordered(in.Rebalance(), "mid", ask, o).To("out", sinkOf{})
 		return top, "mid"
+	case "aligned":
+		top := operators.NewTopology("script")
+		strategy := operators.Monotonous[int64](nil).Granularity(0).Align("g", 10*time.Millisecond).Idle(time.Second)
+		operators.From(top, "in", tides{}, strategy).To("out", sinkOf{}).Unchained()
+		return top, "in"
 	case "source":
 		in.To("out", sinkOf{}).Unchained()
 		return top, "in"
@@ -173,7 +187,11 @@ func newBench(t *testing.T, d *datadriven.TestData) *bench {
 			b.heard <- c.Message()
 		}
 	}))
+	b.splits = []string{"0"}
 	o := Options{Job: "script", Node: "n", Plan: p, Env: b.world, Store: b.world.store, Backend: memory.Backend(), Credits: credits}.withDefaults()
+	if name == "aligned" {
+		b.world.reads, b.splits, o.BatchRecords = map[string]func(){}, []string{"a", "b"}, 1
+	}
 	if d.HasArg("at-least-once") {
 		o.Mode = barrier.AtLeastOnce
 	}
@@ -190,7 +208,7 @@ func (b *bench) spawn(o *Options, id messages.OperatorID, restore *messages.Mani
 			deploy.Tasks = append(deploy.Tasks, &messages.Task{Subtask: messages.SubtaskID{Chain: c.Head().Name, Index: i}.Proto(), Node: "n"})
 		}
 	}
-	deploy.Splits = []*messages.SplitAssignment{{Operator: "in", Splits: []*messages.SplitState{{Id: "0"}}}}
+	deploy.Splits = []*messages.SplitAssignment{{Operator: "in", Splits: splitsOf(b.splits, restore)}}
 	w := &wiring{o: o, deploy: deploy}
 	b.sub = w.subtask(messages.SubtaskID{Chain: id})
 	b.sub.coordinator, b.sub.ctx = b.probe, context.Background()
@@ -213,6 +231,22 @@ func (b *bench) spawn(o *Options, id messages.OperatorID, restore *messages.Mani
 			b.pid = m
 		}
 	}
+}
+
+// splitsOf gives splits as a snapshot has them, or from their beginning.
+func splitsOf(ids []string, restore *messages.Manifest) (splits []*messages.SplitState) {
+	for _, s := range restore.GetSubtasks() {
+		for _, o := range s.GetOperators() {
+			splits = append(splits, o.GetSplits()...)
+		}
+	}
+	if len(splits) > 0 {
+		return splits
+	}
+	for _, id := range ids {
+		splits = append(splits, &messages.SplitState{Id: id})
+	}
+	return splits
 }
 
 // restart ends the attempt and begins one from the last snapshot.
@@ -279,6 +313,24 @@ func (b *bench) step(line string) {
 		run()
 	case "restart":
 		b.restart()
+	case "read":
+		if run := b.world.reads[rest]; run != nil {
+			delete(b.world.reads, rest)
+			run()
+		} else {
+			b.world.step(rest + " is not being read")
+		}
+	case "group", "stranger": // number, least watermark
+		seq, least, _ := strings.Cut(rest, " ")
+		m := b.group(seq, least)
+		if word == "stranger" {
+			m.Group = "another"
+		}
+		b.say(m)
+	case "assign":
+		b.say(&messages.AssignSplits{Attempt: uint64(b.attempt), Assignment: &messages.SplitAssignment{Operator: "in", Splits: splitsOf([]string{rest}, nil)}})
+	case "stop", "drain":
+		b.say(&messages.StopSources{Attempt: uint64(b.attempt), Drain: word == "drain"})
 	case "wait":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
@@ -381,13 +433,14 @@ func (b *bench) say(m any) { b.world.system.Root.Send(b.pid, m) }
 // made it tell itself, and prints what it said.
 func (b *bench) drain() string {
 	var out strings.Builder
+	var last *messages.SubtaskStatus
 	for quiet := 0; quiet < 4 && !b.failed; {
 		b.say(&messages.StatusRequest{})
 		for answered := false; !answered; {
 			m := <-b.heard
-			switch m.(type) {
+			switch m := m.(type) {
 			case *messages.SubtaskStatus:
-				answered = true
+				answered, last = true, m
 			case *messages.Failure:
 				fmt.Fprintf(&out, "  %s\n", b.show(m))
 				b.failed, answered = true, true
@@ -400,7 +453,7 @@ func (b *bench) drain() string {
 		}
 		quiet++
 	}
-	return out.String()
+	return out.String() + b.counted(last)
 }
 
 func (b *bench) show(m any) string {
@@ -422,10 +475,51 @@ func (b *bench) show(m any) string {
 		return fmt.Sprintf("committed %d", m.GetCheckpoint())
 	case *messages.SubtaskFinished:
 		return "finished"
+	case *messages.SourceWatermark:
+		return fmt.Sprintf("at %s, #%d", showMark(m.GetWatermark()), m.GetSeq())
+	case *messages.SplitsAssigned:
+		return "assigned"
 	case *messages.Failure:
 		return "failed: " + m.GetReason()
 	}
 	return fmt.Sprintf("%T", m)
+}
+
+// counted tells what an aligned source counts, when it has changed.
+func (b *bench) counted(m *messages.SubtaskStatus) string {
+	text := ""
+	for _, o := range m.GetOperators() {
+		for _, c := range o.GetCounters() {
+			if c.GetName() == "splits_paused" || c.GetName() == "alignment_pauses" {
+				text += fmt.Sprintf(" %s=%d", c.GetName(), c.GetValue())
+			}
+		}
+		if text != "" && o.FurthestMs != nil {
+			text += " furthest=" + showMark(o.GetFurthestMs())
+		}
+	}
+	if text == b.counts || text == "" {
+		return ""
+	}
+	b.counts = text
+	return " " + text + "\n"
+}
+
+func (b *bench) group(seq, least string) *messages.GroupWatermark {
+	m := &messages.GroupWatermark{Attempt: uint64(b.attempt), Group: "g"}
+	var err error
+	if m.Seq, err = strconv.ParseUint(seq, 10, 64); err != nil {
+		b.t.Fatal(err)
+	}
+	switch least {
+	case "-":
+		m.Watermark = messages.NoWatermark
+	case "max":
+		m.Watermark = messages.MaxWatermark
+	default:
+		m.Watermark = number(b.t, least)
+	}
+	return m
 }
 
 func showSnapshot(s *messages.SubtaskSnapshot) string {

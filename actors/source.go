@@ -23,11 +23,12 @@ type source struct {
 	spec    *plan.SourceSpec
 	splits  []*split
 	clock   *watermark.Merge
-	turn    int  // the split that is looked at first
-	ticking bool // a pullTick is on its way
-	stopped bool // StopSources came: read no more
-	drain   bool // and end with the maximum watermark
-	ended   bool // the end of input was announced
+	align   *alignment // nil unless the source is aligned with others
+	turn    int        // the split that is looked at first
+	ticking bool       // a pullTick is on its way
+	stopped bool       // StopSources came: read no more
+	drain   bool       // and end with the maximum watermark
+	ended   bool       // the end of input was announced
 }
 
 // split is one file or partition.
@@ -41,6 +42,7 @@ type split struct {
 	waiting  int64       // since when its reads wait for records, processing time in ms; 0: they do not
 	lagging  bool        // as restored
 	reading  bool        // a read is under way, or its result is
+	ahead    bool        // of its group: it is not read, and its results wait
 	drained  bool        // the last read gave an error or the end
 	now      readDone    // scratch: of a read that does not wait
 	finished bool
@@ -57,7 +59,7 @@ type idleCheck struct{}    // look for splits that fell silent
 type periodicTick struct{} // ask periodic watermark generators
 
 func newSource(s *subtask, n *node) *source {
-	return &source{s: s, n: n, spec: n.op.Source, clock: watermark.NewMerge(0)}
+	return &source{s: s, n: n, spec: n.op.Source, clock: watermark.NewMerge(0), align: newAlignment(n)}
 }
 
 // assign adds splits, where a checkpoint left them or from their beginning.
@@ -106,7 +108,11 @@ func (src *source) start(grew bool) error {
 	if src.spec.PeriodicEvery > 0 {
 		src.s.after(src.spec.PeriodicEvery, periodicTick{})
 	}
-	return src.pull()
+	if err := src.pull(); err != nil {
+		return err
+	}
+	src.startAlignment()
+	return nil
 }
 
 // pull is the source's loop: it asks for what is not being read, works off one
@@ -118,6 +124,7 @@ func (src *source) pull() error {
 	}
 	if !src.stopped {
 		src.request()
+		src.maybeTellLeast()
 	}
 	if !src.s.ready() {
 		return nil // the credit that comes back, or the sink's retry, pulls again
@@ -192,7 +199,9 @@ func (src *source) consume(sp *split, done *readDone) error {
 }
 
 func (src *source) pushRead(sp *split, b *plan.Batch) error {
-	sp.waiting = 0
+	if sp.waiting = 0; sp.reading { // the next read was begun before this one's records came out
+		sp.waiting = src.s.now()
+	}
 	if _, idle := src.clock.Input(sp.input); idle {
 		if err := src.setIdle(sp, false); err != nil {
 			return err
@@ -227,10 +236,14 @@ func (src *source) finish(sp *split) error {
 	if !src.spec.Bounded {
 		return src.setIdle(sp, true)
 	}
+	was := src.clock.Idle()
 	if src.clock.Advance(sp.input, messages.MaxWatermark) {
 		if err := src.pushMark(); err != nil {
 			return err
 		}
+	}
+	if now := src.clock.Idle(); now != was { // only silent splits are left
+		src.s.out.broadcast(element{kind: kindStatus, idle: now})
 	}
 	return src.maybeEnd()
 }
@@ -251,6 +264,7 @@ func (src *source) maybeEnd() error {
 // end announces the end of input; with drain the maximum watermark goes before it.
 func (src *source) end(drain bool) error {
 	src.ended = true
+	src.maybeTellLeast()
 	if drain && src.clock.Current() < messages.MaxWatermark {
 		src.clock.RestoreCurrent(messages.MaxWatermark)
 		if err := src.pushMark(); err != nil {

@@ -57,6 +57,7 @@ func (src *source) setIdle(sp *split, idle bool) error {
 	if now := src.clock.Idle(); now != was {
 		src.s.out.broadcast(element{kind: kindStatus, idle: now})
 	}
+	src.maybeTellLeast()
 	return nil
 }
 

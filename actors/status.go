@@ -6,16 +6,28 @@ import "github.com/weirflow/weir/messages"
 // counters need neither lock nor atomic.
 func (s *subtask) status() *messages.SubtaskStatus {
 	watermark, idle := s.clock()
+	furthest := s.furthest()
 	st := &messages.SubtaskStatus{
 		Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(),
 		Watermark: watermark, Idle: idle, Finished: s.finished, BackPressured: !s.out.open(), Stale: s.stale,
 	}
-	for _, n := range s.ops.nodes {
+	for i, n := range s.ops.nodes {
 		op := &messages.OperatorStatus{Operator: string(n.op.Name), RecordsIn: n.in, RecordsOut: n.out}
 		for _, c := range n.counters {
 			op.Counters = append(op.Counters, &messages.Counter{Name: c.name, Value: int64(*c.value)})
 		}
+		if i == 0 {
+			op.FurthestMs = furthest
+		}
 		st.Operators = append(st.Operators, op)
 	}
 	return st
+}
+
+// furthest is the source's, which is the head of its chain; nil where there is none.
+func (s *subtask) furthest() *int64 {
+	if s.source == nil {
+		return nil
+	}
+	return s.source.measure()
 }

@@ -135,6 +135,10 @@ func (s *subtask) onMessage(m any) error {
 		return s.source.onIdleCheck()
 	case periodicTick:
 		return s.source.onPeriodic()
+	case alignTick:
+		s.source.onAlignTick()
+	case alignSoon:
+		s.source.onAlignSoon()
 	case *env.WorkPanic:
 		return &messages.Failure{Subtask: s.id.Proto(), Reason: m.Error(), Stack: string(m.Stack), KeyGroup: -1}
 	case proto.Message:
@@ -158,6 +162,10 @@ func (s *subtask) onOrder(m proto.Message) error {
 	case *messages.StopSources:
 		if s.source != nil {
 			return s.source.stop(m.GetDrain())
+		}
+	case *messages.GroupWatermark:
+		if s.source != nil {
+			return s.source.onGroup(m)
 		}
 	case *messages.StatusRequest:
 		s.tell(s.status())

@@ -23,6 +23,7 @@ func topologyOf(p *plan.Plan) coordinator.Topology {
 			t.Sources = append(t.Sources, coordinator.Source{
 				Operator: op.Name, Region: p.Chains[op.Chain].Region, Parallelism: op.Parallelism,
 				Bounded: op.Source.Bounded, DiscoverEvery: op.Source.DiscoverEvery, List: op.Source.Source.Splits,
+				AlignGroup: op.Source.AlignGroup, AlignDrift: op.Source.AlignDrift,
 			})
 		}
 	}

@@ -178,6 +178,7 @@ func (j *job) onDeployTimeout(r *region) {
 func (j *job) becomeRunning(r *region) {
 	r.enter(running, noTime)
 	j.env.Step("coordinator.deployed")
+	j.beginAlignment(r)
 	j.sendAll(r, &messages.Start{Job: string(j.cfg.Job), Attempt: uint64(r.attempt)})
 	j.emitRegion(r, slog.LevelInfo, RegionEvent, "runs on %q", r.sortedNodes())
 	if j.stop != nil {

@@ -2,7 +2,8 @@
 // to workers, takes and commits checkpoints, restarts what failed, and ends the
 // job. One actor does it; what it decides about checkpoints is the kernel in
 // coordinator/checkpoint, what it decides about restarts is in restart.go, and
-// where splits go is in splits.go, all three without clock or I/O.
+// where splits go is in splits.go, all three without clock or I/O. How far sources
+// that are aligned may go ahead is in alignment.go.
 //
 // A region is a group of subtasks without a channel to any other; regions
 // restart alone. Each goes through

@@ -111,9 +111,19 @@ func (f *fakeWorker) status(attempt uint64, s *messages.Subtask) *messages.Subta
 		Attempt: attempt, Subtask: s, Watermark: 100 * n, BackPressured: n == 1, Stale: 1,
 		Operators: []*messages.OperatorStatus{{
 			Operator: s.GetChain(), RecordsIn: uint64(n), RecordsOut: uint64(2 * n),
-			Counters: []*messages.Counter{{Name: "late", Value: n}},
+			Counters: []*messages.Counter{{Name: "late", Value: n}}, FurthestMs: furthestOf(s),
 		}},
 	}
+}
+
+// furthestOf is a thousand more than the watermark in a source, whose name begins
+// with "tide", and unknown in others.
+func furthestOf(s *messages.Subtask) *int64 {
+	if !strings.HasPrefix(s.GetChain(), "tide") {
+		return nil
+	}
+	furthest := 100*int64(s.GetIndex()+1) + 1000
+	return &furthest
 }
 
 // snapshot acks a source with the splits it was deployed with last.
@@ -254,6 +264,15 @@ func describe(msg any) string {
 		return fmt.Sprintf("%d: aborted %d", m.GetAttempt(), m.GetCheckpoint())
 	case *messages.StopSources:
 		return fmt.Sprintf("%d: stop sources drain=%v", m.GetAttempt(), m.GetDrain())
+	case *messages.GroupWatermark:
+		at := fmt.Sprint(m.GetWatermark())
+		switch m.GetWatermark() {
+		case messages.NoWatermark:
+			at = "-"
+		case messages.MaxWatermark:
+			at = "max"
+		}
+		return fmt.Sprintf("%d: group %s #%d at %s", m.GetAttempt(), m.GetGroup(), m.GetSeq(), at)
 	case *messages.AssignSplits:
 		a := m.GetAssignment()
 		return fmt.Sprintf("%d: assign %d %s[%d]=%s", m.GetAttempt(), m.GetSeq(), a.GetOperator(), a.GetIndex(), splitNames(a))

@@ -81,6 +81,7 @@ type job struct {
 	known   map[messages.OperatorID]map[string]bool
 	lists   map[string]listResult // listings under way, by the name of their work
 	seq     uint64                // of AssignSplits
+	groups  []*groupClock         // of aligned sources, sorted by name
 
 	stop   *Stop // asked for
 	ending *ending
@@ -106,6 +107,7 @@ func newJob(cfg Config, self *actor.PID, send func(*actor.PID, any), watch func(
 		damaged:  map[uint64]bool{},
 		known:    map[messages.OperatorID]map[string]bool{},
 		lists:    map[string]listResult{},
+		groups:   newGroupClocks(cfg.Topology.Sources),
 	}
 	for i, subtasks := range cfg.Topology.Regions {
 		j.regions = append(j.regions, &region{index: i, subtasks: subtasks, sources: cfg.Topology.sourcesOf(i)})
@@ -146,6 +148,8 @@ func (j *job) receive(msg any) {
 		j.onSplitsAssigned(m)
 	case *messages.SubtaskStatus:
 		j.onSubtaskStatus(m)
+	case *messages.SourceWatermark:
+		j.onSourceWatermark(m)
 
 	case *messages.CheckpointAck:
 		j.onAck(m)
@@ -187,6 +191,7 @@ func (j *job) onWake(w *wake) {
 	j.retryStore()
 	j.beat(now)
 	j.pollStatus(now)
+	j.align(now)
 	for _, r := range j.regions {
 		j.onRegionTime(r, now)
 	}
@@ -201,6 +206,9 @@ func (j *job) due() time.Time {
 	due := earliest(j.beatAt, j.statusAt, j.queue.retryAt, j.protocol.Due(), j.endingDue())
 	for _, r := range j.regions {
 		due = earliest(due, r.due(j.workersBy))
+	}
+	for _, g := range j.groups {
+		due = earliest(due, g.at)
 	}
 	return due
 }

@@ -22,7 +22,7 @@ import (
 //
 //	new [options]          a world with one topology; its lines are
 //	                         region <subtask>...
-//	                         source <operator> region= parallelism= [bounded] [discover=] splits=a,b
+//	                         source <operator> region= parallelism= [bounded] [discover=] [align=<group>:<drift>] splits=a,b
 //	again [options]        the coordinator has died: its successor begins
 //	worker <node> [session=] [silent=what,...]   registers
 //	silent <node> [what...]     it stops doing these and does everything else
@@ -33,6 +33,7 @@ import (
 //	store <method> <error>...   what the next calls return: full, uncertain, fenced, panic, newer
 //	damage                      the newest manifest cannot be read any more
 //	splits <operator> a,b|error
+//	at <subtask> attempt= seq= ms=         an aligned source's subtask says where it is
 //	stopped <node> attempt=     it stopped by itself
 //	trigger | cancel | stop [drain] | status | log
 func TestScripts(t *testing.T) {
@@ -107,6 +108,9 @@ func (s *script) topology(d *datadriven.TestData) {
 				src.Bounded = true
 			case "discover":
 				src.DiscoverEvery = parse(s.t, value)
+			case "align":
+				group, drift, _ := strings.Cut(value, ":")
+				src.AlignGroup, src.AlignDrift = group, parse(s.t, drift)
 			case "splits":
 				s.list(src.Operator, value)
 			}
@@ -194,6 +198,10 @@ func (s *script) command(d *datadriven.TestData) {
 		s.tell(&messages.AttemptFailed{Attempt: attempt, Failure: f})
 	case "decline":
 		s.tell(&messages.CheckpointDecline{Attempt: attempt, Checkpoint: uint64(optional(s.t, d, "id")), Subtask: s.named(d)[0].Proto(), Reason: "cannot prepare"})
+	case "at":
+		ms := messages.MaxWatermark
+		d.MaybeScanArgs(s.t, "ms", &ms)
+		s.tell(&messages.SourceWatermark{Attempt: attempt, Subtask: s.named(d)[0].Proto(), Seq: uint64(optional(s.t, d, "seq")), Watermark: ms})
 	case "stopped":
 		s.tell(&messages.AttemptStopped{Attempt: attempt, Node: d.CmdArgs[0].Key})
 	case "log":
@@ -281,6 +289,9 @@ func (s *script) status() {
 		s.note("  region %d %s attempt=%d restored=%d on %q", r.Region, r.State, r.Attempt, r.Restored, r.Nodes)
 	}
 	for _, o := range st.Operators {
+		if o.Furthest != messages.NoWatermark {
+			s.note("  %s furthest=%d", o.Operator, o.Furthest)
+		}
 		s.note("  %s in=%d out=%d late=%d watermark=%d back-pressured=%d", o.Operator, o.RecordsIn, o.RecordsOut, o.Counters["late"], o.Watermark, o.BackPressured)
 	}
 }

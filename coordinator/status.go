@@ -48,6 +48,7 @@ type OperatorStatus struct {
 	RecordsOut    uint64
 	Counters      map[string]int64
 	Watermark     int64 // ms; the least of the subtasks that are not idle
+	Furthest      int64 // ms; sources: the greatest watermark of a split that has not ended; NoWatermark: there is none
 	Finished      int   // subtasks
 	BackPressured int   // subtasks
 }
@@ -82,7 +83,7 @@ func (j *job) operatorStatuses() []OperatorStatus {
 		index[o.GetName()] = i
 		all = append(all, OperatorStatus{
 			Operator: messages.OperatorID(o.GetName()), Parallelism: int(o.GetParallelism()),
-			Counters: map[string]int64{}, Watermark: messages.MaxWatermark,
+			Counters: map[string]int64{}, Watermark: messages.MaxWatermark, Furthest: messages.NoWatermark,
 		})
 	}
 	active := make([]bool, len(all))
@@ -111,6 +112,9 @@ func (s *OperatorStatus) add(st *messages.SubtaskStatus, o *messages.OperatorSta
 	s.RecordsOut += o.GetRecordsOut()
 	for _, c := range o.GetCounters() {
 		s.Counters[c.GetName()] += c.GetValue()
+	}
+	if o.FurthestMs != nil {
+		s.Furthest = max(s.Furthest, o.GetFurthestMs())
 	}
 	if st.GetFinished() {
 		s.Finished++

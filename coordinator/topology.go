@@ -33,6 +33,10 @@ type Source struct {
 	// DiscoverEvery asks an unbounded source for new splits while it runs; 0:
 	// only before each deploy.
 	DiscoverEvery time.Duration
+	// AlignGroup: the source waits for others of its group when it is more than
+	// AlignDrift ahead of them in event time; "" for one that does not.
+	AlignGroup string
+	AlignDrift time.Duration
 	// List gives the ids of all splits there are now. It may block.
 	List func(ctx context.Context) ([]string, error)
 }
@@ -61,6 +65,9 @@ func (t *Topology) Validate() error {
 		if s.Region < 0 || s.Region >= len(t.Regions) || s.Parallelism < 1 || s.List == nil {
 			return fmt.Errorf("Topology.Sources: %q has region %d of %d, parallelism %d, List set: %v",
 				s.Operator, s.Region, len(t.Regions), s.Parallelism, s.List != nil)
+		}
+		if s.AlignGroup != "" && s.AlignDrift < time.Millisecond {
+			return fmt.Errorf("Topology.Sources: %q of group %q has AlignDrift %v; give 1 ms or more", s.Operator, s.AlignGroup, s.AlignDrift)
 		}
 	}
 	return nil

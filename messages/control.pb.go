@@ -1605,6 +1605,162 @@ func (x *StopSources) GetDrain() bool {
 	return false
 }
 
+// SourceWatermark: source subtask of an aligned group -> coordinator, repeated:
+// the least watermark among the splits that it reads.
+type SourceWatermark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Subtask       *Subtask               `protobuf:"bytes,3,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	Seq           uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`             // of the subtask in the attempt; only the newest counts
+	Watermark     int64                  `protobuf:"varint,5,opt,name=watermark,proto3" json:"watermark,omitempty"` // ms; the maximum when no split counts
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceWatermark) Reset() {
+	*x = SourceWatermark{}
+	mi := &file_control_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceWatermark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceWatermark) ProtoMessage() {}
+
+func (x *SourceWatermark) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceWatermark.ProtoReflect.Descriptor instead.
+func (*SourceWatermark) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SourceWatermark) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *SourceWatermark) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *SourceWatermark) GetSubtask() *Subtask {
+	if x != nil {
+		return x.Subtask
+	}
+	return nil
+}
+
+func (x *SourceWatermark) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *SourceWatermark) GetWatermark() int64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
+// GroupWatermark: coordinator -> worker -> source subtasks, repeated: the least
+// watermark of all subtasks of a group. Each adds its own drift.
+type GroupWatermark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Group         string                 `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
+	Seq           uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`             // of the group; only the newest counts
+	Watermark     int64                  `protobuf:"varint,5,opt,name=watermark,proto3" json:"watermark,omitempty"` // ms; the maximum when nothing is to be waited for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupWatermark) Reset() {
+	*x = GroupWatermark{}
+	mi := &file_control_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupWatermark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupWatermark) ProtoMessage() {}
+
+func (x *GroupWatermark) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupWatermark.ProtoReflect.Descriptor instead.
+func (*GroupWatermark) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GroupWatermark) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *GroupWatermark) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *GroupWatermark) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *GroupWatermark) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *GroupWatermark) GetWatermark() int64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
 // StatusRequest: coordinator -> worker -> every subtask, answered by SubtaskStatus.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1616,7 +1772,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1784,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1797,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatusRequest) GetJob() string {
@@ -1676,7 +1832,7 @@ type SubtaskStatus struct {
 
 func (x *SubtaskStatus) Reset() {
 	*x = SubtaskStatus{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1844,7 @@ func (x *SubtaskStatus) String() string {
 func (*SubtaskStatus) ProtoMessage() {}
 
 func (x *SubtaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1857,7 @@ func (x *SubtaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubtaskStatus.ProtoReflect.Descriptor instead.
 func (*SubtaskStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubtaskStatus) GetJob() string {
@@ -1774,13 +1930,14 @@ type OperatorStatus struct {
 	RecordsIn     uint64                 `protobuf:"varint,2,opt,name=records_in,json=recordsIn,proto3" json:"records_in,omitempty"`
 	RecordsOut    uint64                 `protobuf:"varint,3,opt,name=records_out,json=recordsOut,proto3" json:"records_out,omitempty"`
 	Counters      []*Counter             `protobuf:"bytes,4,rep,name=counters,proto3" json:"counters,omitempty"`
+	FurthestMs    *int64                 `protobuf:"varint,5,opt,name=furthest_ms,json=furthestMs,proto3,oneof" json:"furthest_ms,omitempty"` // sources: the greatest watermark of a split that has not ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OperatorStatus) Reset() {
 	*x = OperatorStatus{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1949,7 @@ func (x *OperatorStatus) String() string {
 func (*OperatorStatus) ProtoMessage() {}
 
 func (x *OperatorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1962,7 @@ func (x *OperatorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorStatus.ProtoReflect.Descriptor instead.
 func (*OperatorStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OperatorStatus) GetOperator() string {
@@ -1836,6 +1993,13 @@ func (x *OperatorStatus) GetCounters() []*Counter {
 	return nil
 }
 
+func (x *OperatorStatus) GetFurthestMs() int64 {
+	if x != nil && x.FurthestMs != nil {
+		return *x.FurthestMs
+	}
+	return 0
+}
+
 // Counter is a named count, sorted by name in its message.
 type Counter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1847,7 +2011,7 @@ type Counter struct {
 
 func (x *Counter) Reset() {
 	*x = Counter{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2023,7 @@ func (x *Counter) String() string {
 func (*Counter) ProtoMessage() {}
 
 func (x *Counter) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2036,7 @@ func (x *Counter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counter.ProtoReflect.Descriptor instead.
 func (*Counter) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Counter) GetName() string {
@@ -2025,7 +2189,19 @@ const file_control_proto_rawDesc = "" +
 	"\vStopSources\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x14\n" +
-	"\x05drain\x18\x03 \x01(\bR\x05drain\";\n" +
+	"\x05drain\x18\x03 \x01(\bR\x05drain\"\x99\x01\n" +
+	"\x0fSourceWatermark\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12*\n" +
+	"\asubtask\x18\x03 \x01(\v2\x10.weir.v1.SubtaskR\asubtask\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x1c\n" +
+	"\twatermark\x18\x05 \x01(\x03R\twatermark\"\x82\x01\n" +
+	"\x0eGroupWatermark\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x14\n" +
+	"\x05group\x18\x03 \x01(\tR\x05group\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x1c\n" +
+	"\twatermark\x18\x05 \x01(\x03R\twatermark\";\n" +
 	"\rStatusRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\"\xa9\x02\n" +
@@ -2038,14 +2214,17 @@ const file_control_proto_rawDesc = "" +
 	"\x04idle\x18\x06 \x01(\bR\x04idle\x12\x1a\n" +
 	"\bfinished\x18\a \x01(\bR\bfinished\x12%\n" +
 	"\x0eback_pressured\x18\b \x01(\bR\rbackPressured\x12\x14\n" +
-	"\x05stale\x18\t \x01(\x04R\x05stale\"\x9a\x01\n" +
+	"\x05stale\x18\t \x01(\x04R\x05stale\"\xd0\x01\n" +
 	"\x0eOperatorStatus\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x1d\n" +
 	"\n" +
 	"records_in\x18\x02 \x01(\x04R\trecordsIn\x12\x1f\n" +
 	"\vrecords_out\x18\x03 \x01(\x04R\n" +
 	"recordsOut\x12,\n" +
-	"\bcounters\x18\x04 \x03(\v2\x10.weir.v1.CounterR\bcounters\"3\n" +
+	"\bcounters\x18\x04 \x03(\v2\x10.weir.v1.CounterR\bcounters\x12$\n" +
+	"\vfurthest_ms\x18\x05 \x01(\x03H\x00R\n" +
+	"furthestMs\x88\x01\x01B\x0e\n" +
+	"\f_furthest_ms\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05valueB#Z!github.com/weirflow/weir/messagesb\x06proto3"
@@ -2062,7 +2241,7 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_control_proto_goTypes = []any{
 	(*Address)(nil),             // 0: weir.v1.Address
 	(*RegisterWorker)(nil),      // 1: weir.v1.RegisterWorker
@@ -2087,40 +2266,43 @@ var file_control_proto_goTypes = []any{
 	(*AssignSplits)(nil),        // 20: weir.v1.AssignSplits
 	(*SplitsAssigned)(nil),      // 21: weir.v1.SplitsAssigned
 	(*StopSources)(nil),         // 22: weir.v1.StopSources
-	(*StatusRequest)(nil),       // 23: weir.v1.StatusRequest
-	(*SubtaskStatus)(nil),       // 24: weir.v1.SubtaskStatus
-	(*OperatorStatus)(nil),      // 25: weir.v1.OperatorStatus
-	(*Counter)(nil),             // 26: weir.v1.Counter
-	(*Subtask)(nil),             // 27: weir.v1.Subtask
-	(*SplitState)(nil),          // 28: weir.v1.SplitState
-	(*Manifest)(nil),            // 29: weir.v1.Manifest
-	(*SubtaskSnapshot)(nil),     // 30: weir.v1.SubtaskSnapshot
+	(*SourceWatermark)(nil),     // 23: weir.v1.SourceWatermark
+	(*GroupWatermark)(nil),      // 24: weir.v1.GroupWatermark
+	(*StatusRequest)(nil),       // 25: weir.v1.StatusRequest
+	(*SubtaskStatus)(nil),       // 26: weir.v1.SubtaskStatus
+	(*OperatorStatus)(nil),      // 27: weir.v1.OperatorStatus
+	(*Counter)(nil),             // 28: weir.v1.Counter
+	(*Subtask)(nil),             // 29: weir.v1.Subtask
+	(*SplitState)(nil),          // 30: weir.v1.SplitState
+	(*Manifest)(nil),            // 31: weir.v1.Manifest
+	(*SubtaskSnapshot)(nil),     // 32: weir.v1.SubtaskSnapshot
 }
 var file_control_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.RegisterWorker.worker:type_name -> weir.v1.Address
-	27, // 1: weir.v1.Task.subtask:type_name -> weir.v1.Subtask
-	28, // 2: weir.v1.SplitAssignment.splits:type_name -> weir.v1.SplitState
+	29, // 1: weir.v1.Task.subtask:type_name -> weir.v1.Subtask
+	30, // 2: weir.v1.SplitAssignment.splits:type_name -> weir.v1.SplitState
 	0,  // 3: weir.v1.Deploy.coordinator:type_name -> weir.v1.Address
 	3,  // 4: weir.v1.Deploy.tasks:type_name -> weir.v1.Task
 	4,  // 5: weir.v1.Deploy.splits:type_name -> weir.v1.SplitAssignment
-	29, // 6: weir.v1.Deploy.restore:type_name -> weir.v1.Manifest
-	27, // 7: weir.v1.Failure.subtask:type_name -> weir.v1.Subtask
+	31, // 6: weir.v1.Deploy.restore:type_name -> weir.v1.Manifest
+	29, // 7: weir.v1.Failure.subtask:type_name -> weir.v1.Subtask
 	10, // 8: weir.v1.AttemptFailed.failure:type_name -> weir.v1.Failure
-	30, // 9: weir.v1.CheckpointAck.snapshot:type_name -> weir.v1.SubtaskSnapshot
-	27, // 10: weir.v1.CheckpointDecline.subtask:type_name -> weir.v1.Subtask
-	27, // 11: weir.v1.CheckpointCommitted.subtask:type_name -> weir.v1.Subtask
+	32, // 9: weir.v1.CheckpointAck.snapshot:type_name -> weir.v1.SubtaskSnapshot
+	29, // 10: weir.v1.CheckpointDecline.subtask:type_name -> weir.v1.Subtask
+	29, // 11: weir.v1.CheckpointCommitted.subtask:type_name -> weir.v1.Subtask
 	18, // 12: weir.v1.CheckpointCommitted.in_doubt:type_name -> weir.v1.InDoubt
-	27, // 13: weir.v1.SubtaskFinished.subtask:type_name -> weir.v1.Subtask
+	29, // 13: weir.v1.SubtaskFinished.subtask:type_name -> weir.v1.Subtask
 	4,  // 14: weir.v1.AssignSplits.assignment:type_name -> weir.v1.SplitAssignment
-	27, // 15: weir.v1.SplitsAssigned.subtask:type_name -> weir.v1.Subtask
-	27, // 16: weir.v1.SubtaskStatus.subtask:type_name -> weir.v1.Subtask
-	25, // 17: weir.v1.SubtaskStatus.operators:type_name -> weir.v1.OperatorStatus
-	26, // 18: weir.v1.OperatorStatus.counters:type_name -> weir.v1.Counter
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	29, // 15: weir.v1.SplitsAssigned.subtask:type_name -> weir.v1.Subtask
+	29, // 16: weir.v1.SourceWatermark.subtask:type_name -> weir.v1.Subtask
+	29, // 17: weir.v1.SubtaskStatus.subtask:type_name -> weir.v1.Subtask
+	27, // 18: weir.v1.SubtaskStatus.operators:type_name -> weir.v1.OperatorStatus
+	28, // 19: weir.v1.OperatorStatus.counters:type_name -> weir.v1.Counter
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2130,13 +2312,14 @@ func file_control_proto_init() {
 	}
 	file_stream_proto_init()
 	file_checkpoint_proto_init()
+	file_control_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

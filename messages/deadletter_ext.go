@@ -59,6 +59,12 @@ func (*SplitsAssigned) IgnoreDeadLetterLogging() {}
 func (*StopSources) IgnoreDeadLetterLogging() {}
 
 // IgnoreDeadLetterLogging marks the message as one that may find nobody.
+func (*SourceWatermark) IgnoreDeadLetterLogging() {}
+
+// IgnoreDeadLetterLogging marks the message as one that may find nobody.
+func (*GroupWatermark) IgnoreDeadLetterLogging() {}
+
+// IgnoreDeadLetterLogging marks the message as one that may find nobody.
 func (*StatusRequest) IgnoreDeadLetterLogging() {}
 
 // IgnoreDeadLetterLogging marks the message as one that may find nobody.

@@ -100,6 +100,28 @@ func ExampleWatermarkStrategy_Idle() {
 	// watermarks 0s behind, every 100ms, idle after 1m0s
 }
 
+// Two companies' trips go into the same hours, and one company's come much faster.
+// What is read ahead of the other's is held in state: at most an hour of it.
+func ExampleWatermarkStrategy_Align() {
+	top := operators.NewTopology("tips")
+	strategy := operators.Monotonous(pickedUp).Align("trips", time.Hour)
+	yellow := operators.From(top, "yellow", operators.Slice(Trip{"Harlem", 1, at(1, 0)}, Trip{"Harlem", 2, at(5, 0)}), strategy)
+	green := operators.From(top, "green", operators.Slice(Trip{"Harlem", 4, at(1, 30)}, Trip{"Harlem", 8, at(5, 59)}), strategy)
+	hours := operators.KeyBy(operators.Union(yellow, green), zone).Window(operators.Tumbling(time.Hour))
+	sums := operators.ReduceWindow(hours, "sum", func(a, b Trip) Trip { return Trip{Zone: b.Zone, Tip: a.Tip + b.Tip} })
+	operators.Map(sums, "text", func(w operators.WindowResult[string, Trip]) string {
+		return fmt.Sprintf("from %v: %d", clock(w.Start), w.Value.Tip)
+	}).To("out", printer[string]{})
+
+	fmt.Println(strategy)
+	run(top)
+
+	// Output:
+	// watermarks 0s behind, every 100ms, at most 1h0m0s ahead of group "trips"
+	// from 1h0m0s: 5
+	// from 5h0m0s: 10
+}
+
 // endOfDay is a user's watermark generator: only a trip without a zone moves
 // event time on.
 type endOfDay struct{}

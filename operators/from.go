@@ -18,6 +18,7 @@ func From[T any](t *Topology, name string, source Source[T], watermarks Watermar
 		t.failf(op, "watermark strategy: %w", err)
 	}
 	spec.IdleAfter, spec.PeriodicEvery = watermarks.idle, watermarks.every
+	spec.AlignGroup, spec.AlignDrift = watermarks.group, watermarks.drift
 	if isNil(source) {
 		t.failf(op, "its source is nil; give From one")
 		return output[T](t, op)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/weirflow/weir/operators/plan"
 )
@@ -25,6 +26,9 @@ type WatermarkStrategy[T any] struct {
 	periodic    bool
 	every       time.Duration
 	generator   func() WatermarkGenerator[T]
+	aligned     bool
+	group       string
+	drift       time.Duration
 }
 
 type strategyKind int
@@ -127,6 +131,35 @@ func (s WatermarkStrategy[T]) Idle(d time.Duration) WatermarkStrategy[T] {
 	return s
 }
 
+// Align keeps the splits of all sources that name the same group close to each
+// other in event time: a split whose watermark is more than drift ahead of the
+// group's least is not read until the others have come after it. What joins and
+// windows keep while they wait for the slowest is bounded by that, not by how much
+// faster another one is. Output is what it is without; only the order in
+// which splits are read changes.
+//
+// The least is that of all splits which hold the watermark back: not of one that
+// is idle (see Idle), has ended, or joined behind the clock, nor of one in a
+// bounded source that waits to be opened. One without a watermark yet holds all
+// others where they are, as does a source whose region is restarting, by then
+// within the drift: alignment never makes a job faster. A split from which
+// nothing comes stops the others for good unless Idle is given, and with it the
+// watermark.
+//
+// A split may be ahead by a batch more, and by what the sources read until they
+// have heard of each other, some milliseconds in a quiet cluster. A drift that
+// is short for the speed of event time makes all of them wait for word; give
+// one of seconds or minutes. It is in whole milliseconds, and each source of a
+// group has its own.
+//
+// How far they are apart is in the job's status: Furthest of one operator less
+// Watermark of another; the counters splits_paused (now) and alignment_pauses (how
+// often) tell who waits.
+func (s WatermarkStrategy[T]) Align(group string, drift time.Duration) WatermarkStrategy[T] {
+	s.aligned, s.group, s.drift = true, group, drift
+	return s
+}
+
 // String says for people what the strategy is.
 func (s WatermarkStrategy[T]) String() string {
 	text := "no watermarks"
@@ -143,6 +176,9 @@ func (s WatermarkStrategy[T]) String() string {
 	}
 	if s.idle > 0 {
 		text += fmt.Sprintf(", idle after %v", s.idle)
+	}
+	if s.aligned {
+		text += fmt.Sprintf(", at most %v ahead of group %q", s.drift, s.group)
 	}
 	return text
 }
@@ -165,7 +201,23 @@ func (s WatermarkStrategy[T]) validate() error {
 	if s.kind == userMade && s.generator == nil {
 		errs = append(errs, errors.New("the function that makes watermark generators is nil; give one"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.validateAlignment()...)...)
+}
+
+func (s WatermarkStrategy[T]) validateAlignment() (errs []error) {
+	if !s.aligned {
+		return nil
+	}
+	if s.group == "" || !utf8.ValidString(s.group) {
+		errs = append(errs, fmt.Errorf("Align(%q, %v): give the group a name in UTF-8, the same for all sources that are to wait for each other", s.group, s.drift))
+	}
+	if s.drift <= 0 || s.drift%time.Millisecond != 0 {
+		errs = append(errs, fmt.Errorf("Align(%q, %v): give a drift above 0 in whole milliseconds", s.group, s.drift))
+	}
+	if s.kind == noWatermarks {
+		errs = append(errs, fmt.Errorf("Align(%q, %v): sources are aligned by their watermarks, and NoWatermarks has none; give another strategy, e.g. BoundedOutOfOrderness, or leave Align out", s.group, s.drift))
+	}
+	return errs
 }
 
 // newClock makes the clock of one split.

@@ -241,6 +241,8 @@ type SourceSpec struct {
 	DiscoverEvery time.Duration // 0: never again
 	IdleAfter     time.Duration // a split silent for so long holds no watermark back; 0: never
 	PeriodicEvery time.Duration // SplitClock.Periodic is asked so often; 0: never
+	AlignGroup    string        // splits ahead of this group's least by more than AlignDrift are not read; "": they are
+	AlignDrift    time.Duration // whole ms
 	HasWatermarks bool          // false: no strategy, so no event-time operators behind it
 	Type          RowType       // of the main output
 	SideTag       string        // output for what could not be decoded; "" fails instead
