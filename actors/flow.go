@@ -88,6 +88,7 @@ func (s *subtask) consume(i int, e *element) error {
 		if err := s.pushHead(c.edge, e.batch); err != nil {
 			return err
 		}
+		s.tellIdle() // a channel may have ended, of which only idle ones are left
 		s.giveBack(c, e)
 	case kindBarrier:
 		if out := s.in.align.OnBarrier(i, e.checkpoint); out.Complete != 0 {

@@ -8,6 +8,10 @@
 // anyway. When the last active input becomes idle, the clock goes on to the
 // greatest watermark any of them had.
 //
+// An input at the maximum watermark has ended. While another one is idle it takes
+// no part either: the end is reached by all inputs or by none, since what an idle
+// one still brings would be late for ever.
+//
 // # Concurrency
 //
 // A Merge belongs to one actor. It is pure: no I/O, no clock, no goroutine.
@@ -27,7 +31,7 @@ import (
 type Merge struct {
 	inputs  []input
 	current int64
-	idle    bool // no input takes part: all are idle (also when there are none)
+	idle    bool // no input takes part: all are idle or have ended, but not all have ended (also when there are none)
 }
 
 type input struct {
@@ -89,7 +93,7 @@ func (m *Merge) Advance(i int, watermark int64) (grew bool) {
 	if in.lagging && watermark >= m.current {
 		in.lagging = false
 	}
-	return m.raise()
+	return m.update()
 }
 
 // SetIdle makes input i idle or active, and tells whether the combined clock grew.
@@ -100,9 +104,14 @@ func (m *Merge) SetIdle(i int, idle bool) (grew bool) {
 	}
 	in.idle = idle
 	in.lagging = !idle && in.watermark < m.current
-	m.idle = m.allIdle()
-	if m.idle {
-		return m.set(m.greatest())
+	return m.update()
+}
+
+// update is for when an input has changed.
+func (m *Merge) update() (grew bool) {
+	was := m.idle
+	if m.idle = m.allIdle(); m.idle {
+		return !was && m.set(m.greatest())
 	}
 	return m.raise()
 }
@@ -129,16 +138,19 @@ func (m *Merge) Input(i int) (watermark int64, idle bool) {
 }
 
 func (m *Merge) raise() bool {
-	least, any := messages.MaxWatermark, false
+	least := messages.MaxWatermark
 	for i := range m.inputs {
 		if in := &m.inputs[i]; !in.idle && !in.lagging {
-			least, any = min(least, in.watermark), true
+			least = min(least, in.watermark)
 		}
+	}
+	if least == messages.MaxWatermark && !m.allEnded() {
+		return false // what is idle or lags may still come
 	}
 	if mutant.On("greatest-watermark") {
 		least = m.greatest()
 	}
-	return any && m.set(least)
+	return m.set(least)
 }
 
 func (m *Merge) set(watermark int64) bool {
@@ -152,14 +164,26 @@ func (m *Merge) set(watermark int64) bool {
 func (m *Merge) greatest() int64 {
 	greatest := messages.NoWatermark
 	for i := range m.inputs {
-		greatest = max(greatest, m.inputs[i].watermark)
+		if w := m.inputs[i].watermark; w < messages.MaxWatermark || mutant.On("greatest-watermark") {
+			greatest = max(greatest, w)
+		}
 	}
 	return greatest
 }
 
+// allIdle tells whether no input takes part, and one may still bring something.
 func (m *Merge) allIdle() bool {
 	for i := range m.inputs {
-		if !m.inputs[i].idle {
+		if in := &m.inputs[i]; !in.idle && in.watermark < messages.MaxWatermark {
+			return false
+		}
+	}
+	return len(m.inputs) == 0 || !m.allEnded()
+}
+
+func (m *Merge) allEnded() bool {
+	for i := range m.inputs {
+		if m.inputs[i].watermark < messages.MaxWatermark {
 			return false
 		}
 	}

@@ -66,5 +66,8 @@ func (l *ledger) shown(record string) string {
 	if s := l.show[record]; s != "" {
 		return s
 	}
+	if l.read != nil {
+		return l.read(record)
+	}
 	return fmt.Sprintf("%q", record)
 }

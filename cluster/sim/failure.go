@@ -19,6 +19,9 @@ type Failure struct {
 	Faults []string
 	// Setting is what else was drawn; empty outside Run.
 	Setting string
+	// Topology is what the job ran, in words: its newest plan, below what
+	// Outside.Note said of it.
+	Topology string
 	// Trace are the last lines of the trace.
 	Trace string
 	// LastPanic is the last one in an actor that lived on, with its stack.
@@ -37,6 +40,9 @@ func (f *Failure) Error() string {
 	fmt.Fprintf(&s, "seed %d, %d steps, %v of virtual time, trace hash %016x\n", f.Seed, f.Steps, f.Elapsed, f.TraceHash)
 	if f.Setting != "" {
 		fmt.Fprintf(&s, "%s\n", f.Setting)
+	}
+	if f.Topology != "" {
+		fmt.Fprintf(&s, "topology:\n%s\n", f.Topology)
 	}
 	fmt.Fprintf(&s, "faults: %d\n", len(f.Faults))
 	for _, line := range f.Faults {

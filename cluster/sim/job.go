@@ -154,6 +154,9 @@ func (j *job) explained(err error) error {
 		c := j.params.config
 		f.Setting = fmt.Sprintf("mode %d, %d nodes, input lasts %v (hasty %v, slow store %v), batches of %d, linger %v, %d credits, checkpoints %+v, restart %v, faults within %v",
 			j.mode, j.params.nodes, j.params.lasts, j.params.hasty, j.params.slow, c.BatchRecords, c.Linger, c.Credits, c.Checkpoint, c.Restart, j.params.faults.Within)
+		if j.plan != nil {
+			f.Topology = j.things.note + j.plan.Text(plan.Mode(j.mode))
+		}
 	}
 	return err
 }

@@ -26,6 +26,7 @@ type things struct {
 	checks  *checks
 	panics  int // errors of user functions that are due
 	chance  *rand.Rand
+	note    string // see Outside.Note
 }
 
 // Seed tells worlds apart.
@@ -45,6 +46,18 @@ func (o *Outside) Parallelism(name string, most int) int {
 
 // Rand gives a source of chance that depends on the seed and the name alone.
 func (o *Outside) Rand(name string) *rand.Rand { return o.w.Rand("outside " + name) }
+
+// Note says in words what was drawn. A failure shows it, above the plan; the last
+// one counts.
+func (o *Outside) Note(text string) { o.note = text }
+
+// Fail ends the run. It is for what a function of the topology finds wrong; said by
+// a process that is dead it has no effect.
+func (o *Outside) Fail(format string, args ...any) {
+	if o.alive() {
+		o.w.fail(fmt.Errorf(format, args...))
+	}
+}
 
 // MayFail panics now and then, as Faults.Panics says. Call it in a function of
 // the topology.
@@ -111,4 +124,17 @@ func encoding[T any]() func(v T) (string, error) {
 		p, err := codec.Append(nil, v)
 		return string(p), err
 	}
+}
+
+// showing is a record as %+v shows it.
+func showing[T any](record string) string {
+	codec, err := operators.CodecOf[T]()
+	if err != nil {
+		return fmt.Sprintf("%q", record)
+	}
+	v, _, err := codec.Decode([]byte(record))
+	if err != nil {
+		return fmt.Sprintf("%q", record)
+	}
+	return fmt.Sprintf("%+v", v)
 }

@@ -15,9 +15,10 @@ type scenario struct {
 	check    sim.AtCheckpoint // may be nil
 }
 
-var scenarios = []scenario{sums, windows, process, regions, splits, asks}
+var scenarios = []scenario{drawn, sums, windows, process, drawn, regions, splits, asks}
 
-// of chooses by seed, so that any number of seeds is spread over all scenarios.
+// of chooses by seed, so that any number of seeds is spread over all scenarios. One
+// that is there twice gets twice as many.
 func of(o *sim.Outside) scenario { return scenarios[o.Seed()%uint64(len(scenarios))] }
 
 // simulate is the simulation of all scenarios.

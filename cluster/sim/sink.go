@@ -18,7 +18,9 @@ type SinkOf[T any] struct {
 
 // Sink makes a sink that commits to the log of that name, outside.
 func Sink[T any](o *Outside, name string) *SinkOf[T] {
-	return &SinkOf[T]{o: o, ledger: o.ledger(name), encode: encoding[T]()}
+	l := o.ledger(name)
+	l.read = showing[T]
+	return &SinkOf[T]{o: o, ledger: l, encode: encoding[T]()}
 }
 
 // Expect says that an oracle expects each of values once more in a sink.
