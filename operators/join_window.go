@@ -99,7 +99,7 @@ func coPanes[K comparable, A, B, R any](w *WindowedStream[K, Either[A, B]], name
 	declare := func(*WindowStates[K]) windowFunction[K, []Element[Either[A, B]], R] {
 		return windowFunction[K, []Element[Either[A, B]], R]{apply: sorting(f)}
 	}
-	s := addPanes(w, name, paneSpec[K, Either[A, B], []Element[Either[A, B]], R]{contents: c, declare: declare, tags: tags}, err)
+	s := addElements(w, name, paneSpec[K, Either[A, B], []Element[Either[A, B]], R]{contents: c, declare: declare, tags: tags}, err)
 	s.legs[0].from.Kind = kind
 	return s
 }

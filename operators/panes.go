@@ -18,6 +18,7 @@ type paneSpec[K comparable, T, A, R any] struct {
 	plain    bool // the function is not a user's
 	declare  func(s *WindowStates[K]) windowFunction[K, A, R]
 	tags     []AnyTag
+	share    func(*paneSpec[K, T, A, R]) windowInstance // makes a sharer; nil: A is not []Element[T]
 }
 
 // windowFunction is what happens to a window that fires; all but apply may be nil.
@@ -232,15 +233,23 @@ func elementsIn[T, A any](p *pane[A]) *[]Element[T] {
 // firingOf says which firing comes now, and notes the one on time.
 func (o *paneOperator[K, T, A, R]) firingOf(p *pane[A]) Firing {
 	last := o.scope.key.Window.MaxTimestamp()
+	f := firingOf(o.cut.clock, last, o.firing && o.cause != NoTime && o.cause < last, o.watermark(), o.rt.Now(), p.onTime)
+	p.onTime = p.onTime || f == OnTime && !mutant.On("late-as-on-time")
+	return f
+}
+
+// firingOf says which firing comes now of a window whose last millisecond is given.
+// early: by a timer of event time before that, which a jump of the watermark may have
+// passed, too. fired: it has fired on time.
+func firingOf(c clock, last int64, early bool, watermark, now int64, fired bool) Firing {
 	switch {
-	case o.firing && o.cut.clock == byEvents && o.cause != NoTime && o.cause < last && !mutant.On("early-as-on-time"):
-		return Early // by a timer before the end, which a jump of the watermark has passed, too
-	case o.cut.clock == timeless, o.cut.clock == byEvents && last > o.watermark(), o.cut.clock == byClock && last > o.rt.Now():
+	case early && c == byEvents && !mutant.On("early-as-on-time"):
 		return Early
-	case p.onTime:
+	case c == timeless, c == byEvents && last > watermark, c == byClock && last > now:
+		return Early
+	case fired:
 		return Late
 	}
-	p.onTime = !mutant.On("late-as-on-time")
 	return OnTime
 }
 
@@ -295,8 +304,12 @@ func (o *paneOperator[K, T, A, R]) fireTimers(d Domain, now int64) error {
 	}
 }
 
-// onTimer asks the trigger, and ends the window when that is due.
+// onTimer asks the trigger, and ends the window when that is due. Of a window that
+// has gone the trigger may have left a timer, which is for nobody.
 func (o *paneOperator[K, T, A, R]) onTimer(d Domain, at int64) error {
+	if _, open := o.panes.Get(o.scope.hash, o.scope.key); !open && o.cut.clock != timeless {
+		return nil
+	}
 	if o.cause = at; d == ProcessingTime {
 		o.cause = NoTime
 	}
@@ -373,7 +386,7 @@ func (o *paneOperator[K, T, A, R]) absorb(key K, hash uint64, merged Window, abs
 		o.panes.Delete(o.scope.hash, o.scope.key)
 		o.trigger.clear()
 		if d, at, ends := o.end(w); ends {
-			o.delete(d, at)
+			o.timers.delete(d, at)
 		}
 	}
 	o.enter(key, hash, merged)
@@ -402,4 +415,9 @@ func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) {
 	}
 }
 
-func (o *paneOperator[K, T, A, R]) delete(d Domain, at int64) { o.timers.delete(d, at) }
+// delete leaves the timer alone that ends the window, at which the trigger is asked anyway.
+func (o *paneOperator[K, T, A, R]) delete(d Domain, at int64) {
+	if domain, end, ends := o.end(o.scope.key.Window); !ends || domain != d || end != at {
+		o.timers.delete(d, at)
+	}
+}

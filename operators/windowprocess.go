@@ -79,16 +79,16 @@ func (c *WindowContext[K, R]) Emit(v R) { c.out.Emit(v) }
 
 func (c *WindowContext[K, R]) sideOutputs() *sideOutputs { return &c.out.sides }
 
-// ProcessWindow hands each window that fires, with all its records, to a
-// function. The window keeps every record until it goes: where results can be
-// folded together, AggregateProcess keeps one accumulator instead.
+// ProcessWindow hands each window that fires, with all its records in the order of
+// arrival, to a function. Every record is kept until its last window goes: where
+// results can be folded together, AggregateProcess keeps one accumulator instead.
 //
 // newFunction makes the function and declares its state, as Process says. The
 // function may write to the side outputs of the given tags, by Tag.Emit.
 func ProcessWindow[K comparable, T, R any, F ProcessWindowFunction[K, []Element[T], R]](w *WindowedStream[K, T], name string, newFunction func(s *WindowStates[K]) F, tags ...AnyTag) *Stream[R] {
 	c, err := gathered(w.evict)
 	declare := windowFunctionOf(w, newFunction, func(es []Element[T]) []Element[T] { return es })
-	return addPanes(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: declare, tags: tags}, err)
+	return addElements(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: declare, tags: tags}, err)
 }
 
 // AggregateProcess folds each window by an Aggregator and hands the result to a
@@ -100,7 +100,7 @@ func AggregateProcess[K comparable, T, Acc, V, R any, F ProcessWindowFunction[K,
 	}
 	if w.evict != nil {
 		c, err := gathered(w.evict)
-		return addPanes(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: windowFunctionOf(w, newFunction, foldAll(agg)), tags: tags}, err)
+		return addElements(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: windowFunctionOf(w, newFunction, foldAll(agg)), tags: tags}, err)
 	}
 	c, err := folded(agg)
 	return addPanes(w, name, paneSpec[K, T, Acc, R]{contents: c, declare: windowFunctionOf(w, newFunction, agg.Result), tags: tags}, err)
@@ -146,7 +146,7 @@ func aggregatePanes[K comparable, T, Acc, R any](w *WindowedStream[K, T], name s
 			}
 			return fold(es), true
 		})
-		return addPanes(w, name, paneSpec[K, T, []Element[T], WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
+		return addElements(w, name, paneSpec[K, T, []Element[T], WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
 	}
 	c, err := folded(agg)
 	declare := resultsOf[K](func(acc Acc) (R, bool) { return agg.Result(acc), true })
@@ -197,6 +197,12 @@ func windowFunctionOf[K comparable, T, A, V, R any, F ProcessWindowFunction[K, V
 	}
 }
 
+// addElements puts an operator of windows that keep their records into the topology.
+func addElements[K comparable, T, R any](w *WindowedStream[K, T], name string, spec paneSpec[K, T, []Element[T], R], err error) *Stream[R] {
+	spec.share = newSharer[K, T, R]
+	return addPanes(w, name, spec, err)
+}
+
 // addPanes puts an operator of any windows into the topology.
 func addPanes[K comparable, T, A, R any](w *WindowedStream[K, T], name string, spec paneSpec[K, T, A, R], err error) *Stream[R] {
 	top := w.keyed.stream.top
@@ -230,6 +236,8 @@ func (s *paneSpec[K, T, A, R]) instance() windowInstance {
 		return newSlicer(s)
 	case s.sessionable():
 		return newSessioner(s)
+	case s.shareable():
+		return s.share(s)
 	}
 	return newPaneOperator(s)
 }

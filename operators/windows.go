@@ -74,8 +74,11 @@ type SlidingWindows struct {
 // Aggregate, ReduceWindow and, without allowed lateness, AggregateProcess and
 // ReduceProcess keep one accumulator for each slice of gcd(size, slide) and
 // combine those of a window by Merge when it fires: a record costs the same
-// however many windows it is in. With a trigger or an evictor of their own, and
-// with ProcessWindow, every window keeps what is in it.
+// however many windows it is in. Where records are kept, as ProcessWindow, CoGroup,
+// window joins and evictors do, each is kept once for all of its windows, and put
+// together with the others when one fires. Only windows that are folded and have a
+// trigger of their own, are of processing time, or have a function together with
+// allowed lateness, keep an accumulator each.
 func Sliding(size, slide time.Duration) SlidingWindows {
 	return SlidingWindows{size: size, slide: slide}
 }

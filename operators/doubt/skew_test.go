@@ -26,6 +26,8 @@ func TestSkew(t *testing.T) {
 		{windowCase{windows: "tumbling", size: 10, trigger: "default"}, "0 [0,10) 1", "0 [0,10) 2", "1 [0,10) 1"},
 		{windowCase{windows: "tumbling", size: 10, trigger: "watermark"}, "0 [0,10) 1", "0 [0,10) 2", "1 [0,10) 1"},
 		{windowCase{windows: "sliding", size: 10, slide: 5, trigger: "default"}, "0 [-5,5) 1, 0 [0,10) 1", "0 [0,10) 2", "1 [-5,5) 1, 1 [0,10) 1"},
+		{windowCase{windows: "sliding", size: 10, slide: 5, trigger: "default", evict: "last", keep: 9}, "0 [-5,5) 1, 0 [0,10) 1", "0 [0,10) 2", "1 [-5,5) 1, 1 [0,10) 1"},
+		{windowCase{windows: "sliding", size: 10, slide: 5, trigger: "watermark", evict: "last", keep: 9}, "0 [-5,5) 1, 0 [0,10) 1", "0 [0,10) 2", "1 [-5,5) 1, 1 [0,10) 1"},
 		{windowCase{windows: "session", size: 10, trigger: "default"}, "0 [1,11) 1", "0 [1,11) 2", "1 [1,11) 1"},
 	} {
 		c := test.windowCase

@@ -60,6 +60,28 @@ func (s Slices) First(n int64) int64 { return floorDiv(n-s.size/s.width, s.slide
 // Last is the last window that holds slice n, see First.
 func (s Slices) Last(n int64) int64 { return floorDiv(n, s.slide/s.width) }
 
+// Number is the number of a window that Window gave.
+func (s Slices) Number(w Window) int64 { return floorDiv(w.Start-s.offset, s.slide) }
+
+// FirstAfter is the first window of slice n whose lateness, in ms, is not over at a
+// watermark. If it is over for all of them that is the one behind Last.
+func (s Slices) FirstAfter(n, lateness, watermark int64) int64 {
+	first := s.First(n)
+	if s.Window(first).ClearAt(lateness) > watermark {
+		return first
+	}
+	return first + int64(sort.Search(int(s.Last(n)-first+1), func(i int) bool {
+		return s.Window(first+int64(i)).ClearAt(lateness) > watermark
+	}))
+}
+
+// Leaving are the slices [from, to) of window k that are in no later one.
+func (s Slices) Leaving(k int64) (from, to int64) {
+	from, to = s.Range(k)
+	next, _ := s.Range(k + 1)
+	return from, min(next, to)
+}
+
 // fired is the last window that a watermark has reached.
 func (s Slices) fired(watermark int64) int64 {
 	// Far beyond all event times nothing changes any more, and nothing overflows.

@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -39,6 +40,33 @@ func TestSlicesAreTheWindowsOfARecord(t *testing.T) {
 		}
 		if s.InGap(n) != (len(got) == 0) {
 			t.Fatalf("slice %d in a gap: %v, in windows %v", n, s.InGap(n), got)
+		}
+	})
+}
+
+// S64, S66: the first window of a slice that a watermark does not end is the first of them that Window.ClearAt says is
+// not over; and a window is the last of the slices that leave with it.
+func TestSlicesEndWithTheirWindows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		_, s := drawSlices(t)
+		n := rapid.Int64Range(-100, 100).Draw(t, "slice")
+		lateness := rapid.SampledFrom([]int64{0, 1, 20, math.MaxInt64}).Draw(t, "lateness")
+		watermark := rapid.OneOf(rapid.Int64Range(-200, 200), rapid.SampledFrom([]int64{messages.NoWatermark, messages.MaxWatermark})).Draw(t, "watermark")
+		want := s.First(n)
+		for want <= s.Last(n) && s.Window(want).ClearAt(lateness) <= watermark {
+			want++
+		}
+		if got := s.FirstAfter(n, lateness, watermark); got != want && !s.InGap(n) {
+			t.Fatalf("slice %d, lateness %d, watermark %d: first window %d, want %d", n, lateness, watermark, got, want)
+		}
+		for k := s.First(n); k <= s.Last(n); k++ {
+			if got := s.Number(s.Window(k)); got != k {
+				t.Fatalf("window %d, %v, has the number %d", k, s.Window(k), got)
+			}
+			from, to := s.Leaving(k)
+			if leaves := from <= n && n < to; leaves != (k == s.Last(n)) {
+				t.Fatalf("slice %d of windows %d to %d leaves with window %d: %v", n, s.First(n), s.Last(n), k, leaves)
+			}
 		}
 	})
 }
