@@ -37,6 +37,9 @@ func (f *fan) Push(b *plan.Batch) error {
 
 // atRecord makes the node's failure of an error that tells its record itself.
 func (n *node) atRecord(err error) error {
+	if err == nil {
+		return nil
+	}
 	var at *plan.RecordError
 	if !errors.As(err, &at) {
 		return err

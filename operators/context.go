@@ -68,6 +68,9 @@ func (c *Context[K, R]) register(d Domain, at int64) (next bool) {
 		c.out.sides.fail(fmt.Errorf("a timer for %s %d was registered, but the function has no method OnTimer(*Context[K, R], int64, Domain) error", d, at))
 		return false
 	}
+	if from := c.Time(); d == EventTime && from != NoTime {
+		c.timers.slabs[d].ahead(at - from)
+	}
 	return c.timers.register(d, at)
 }
 

@@ -64,6 +64,11 @@
 //     stops the clock. Without it, for ever: complete. With it results go on, and what
 //     the split brings later may be late. Which is late then depends on processing
 //     time.
+//   - Alignment (WatermarkStrategy.Align): how far a split may be ahead of the
+//     slowest one. Without it a source that is read faster than another fills the
+//     state of windows and joins with what waits for the other. With it the fast one
+//     is paused, results are the same, and state is bounded by the drift; one that is
+//     too short makes all of them wait for word of each other.
 //   - Allowed lateness (AllowedLateness): the window fires on time and stays for so
 //     long; each late record fires it again with all its contents. State lives longer,
 //     and readers must take a result that replaces an earlier one.
@@ -92,11 +97,17 @@
 //   - Session windows of event time that are folded have an operator of their own,
 //     in which the sessions of a key lie together. A session costs a timer that is
 //     moved when it is due, not with every record.
+//   - Sliding windows of either time that keep their records share them: a record
+//     lies in one slice of its key. With the default trigger nothing is kept of a
+//     window itself, and a key has one timer, or two with allowed lateness; with
+//     another one the trigger is asked for each record of each window. A window that
+//     fires copies its records together. What all windows have purged or evicted from
+//     the front goes at once, what was evicted in between with the slice.
 //   - All others go by panes: an accumulator or list for each key and window, a
 //     timer for each pane, and a trigger asked for each record of each window. That
-//     is AggregateProcess over tumbling windows, all that keeps its records, a trigger
-//     other than the default, processing time, Global, count windows, and assigners of
-//     one's own that do not merge.
+//     is AggregateProcess over tumbling windows, all others that keep their records, a
+//     trigger other than the default, processing time, Global, count windows, and
+//     assigners of one's own that do not merge.
 //   - WindowAll sends all of it through one subtask. WindowedStream.PreAggregate folds
 //     before the exchange, which helps there and with keys that many records have.
 //

@@ -3,6 +3,7 @@ package operators
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/weirflow/weir/messages"
@@ -141,15 +142,16 @@ func (o *intervalJoiner[K, L, R, O]) Init(rt *plan.Runtime) error {
 }
 
 // intervalJoin is the function: each record is paired with what is kept of the
-// other side, and kept itself for what is still to come.
+// other side, and kept itself for what is still to come. What nothing can come for
+// any more goes when its key is met again, or by a timer of the key, at the latest
+// as long after its time as the interval is wide.
 //
-// Invariant: a side with records of a key has a timer for when the first of them
-// goes, or for an earlier time.
+// Invariant: a key with a row has a timer at row.wake, and row.wake is at most
+// width after the time at which each of its records becomes useless.
 type intervalJoin[K comparable, L, R, O any] struct {
 	join     func(L, R) O
 	from, to int64 // right - left lies within, ms
-	left     *joinBuffer[K, L]
-	right    *joinBuffer[K, R]
+	rows     *joinRows[K, L, R]
 	late     struct {
 		left  Tag[L]
 		right Tag[R]
@@ -159,14 +161,14 @@ type intervalJoin[K comparable, L, R, O any] struct {
 }
 
 func newIntervalJoin[K comparable, L, R, O any](s *States[K], spec intervalSpec[L, R, O]) *intervalJoin[K, L, R, O] {
-	f := &intervalJoin[K, L, R, O]{join: spec.join, left: newJoinBuffer[L](s, "left"), right: newJoinBuffer[R](s, "right")}
+	f := &intervalJoin[K, L, R, O]{join: spec.join, rows: newJoinRows[L, R](s)}
 	f.from, f.to = spec.bounds()
 	f.late.left, f.late.right = spec.LateLeft, spec.LateRight
 	return f
 }
 
 func (f *intervalJoin[K, L, R, O]) ProcessElement1(ctx *Context[K, O], v L) error {
-	now, at := ctx.CurrentWatermark(), ctx.Time()
+	at, now := ctx.Time(), joinClock(ctx)
 	if err := checkJoinTime(at); err != nil {
 		return err
 	}
@@ -174,17 +176,19 @@ func (f *intervalJoin[K, L, R, O]) ProcessElement1(ctx *Context[K, O], v L) erro
 		rejectLate(ctx, f.late.left, v, f.dropped)
 		return nil
 	}
-	for _, r := range f.right.between(at+f.from, at+f.to) {
-		ctx.EmitAt(f.join(v, r.v), max(at, r.at))
+	last := at + f.to
+	if last < now { // of no use to what is still to come
+		f.pairLeft(ctx, at, v, f.rows.get().right)
+		return nil
 	}
-	if last := at + f.to; last >= now && f.left.add(at, v) {
-		ctx.RegisterEventTimer(last + 1)
-	}
+	row := f.row(ctx, now, last+1)
+	f.pairLeft(ctx, at, v, row.right)
+	row.left = insert(row.left, at, v)
 	return nil
 }
 
 func (f *intervalJoin[K, L, R, O]) ProcessElement2(ctx *Context[K, O], v R) error {
-	now, at := ctx.CurrentWatermark(), ctx.Time()
+	at, now := ctx.Time(), joinClock(ctx)
 	if err := checkJoinTime(at); err != nil {
 		return err
 	}
@@ -192,13 +196,51 @@ func (f *intervalJoin[K, L, R, O]) ProcessElement2(ctx *Context[K, O], v R) erro
 		rejectLate(ctx, f.late.right, v, f.dropped)
 		return nil
 	}
-	for _, l := range f.left.between(at-f.to, at-f.from) {
-		ctx.EmitAt(f.join(l.v, v), max(at, l.at))
+	last := at - f.from
+	if last < now {
+		f.pairRight(ctx, at, v, f.rows.get().left)
+		return nil
 	}
-	if last := at - f.from; last >= now && f.right.add(at, v) {
-		ctx.RegisterEventTimer(last + 1)
-	}
+	row := f.row(ctx, now, last+1)
+	f.pairRight(ctx, at, v, row.left)
+	row.right = insert(row.right, at, v)
 	return nil
+}
+
+func (f *intervalJoin[K, L, R, O]) pairLeft(ctx *Context[K, O], at int64, l L, right []timed[R]) {
+	for _, r := range between(right, at+f.from, at+f.to) {
+		ctx.EmitAt(f.join(l, r.v), max(at, r.at))
+	}
+}
+
+func (f *intervalJoin[K, L, R, O]) pairRight(ctx *Context[K, O], at int64, r R, left []timed[L]) {
+	for _, l := range between(left, at-f.to, at-f.from) {
+		ctx.EmitAt(f.join(l.v, r), max(at, l.at))
+	}
+}
+
+// row gives the row of the current key for a record that becomes useless at a time,
+// without those that are so now.
+func (f *intervalJoin[K, L, R, O]) row(ctx *Context[K, O], now, useless int64) *joinRow[L, R] {
+	row, existed := f.rows.open()
+	f.prune(row, now)
+	if !existed || useless+f.width() < row.wake {
+		if row.wake = useless; !mutant.On("join-timer-lost") {
+			ctx.RegisterEventTimer(useless)
+		}
+	}
+	return row
+}
+
+func (f *intervalJoin[K, L, R, O]) width() int64 { return f.to - f.from }
+
+// prune lets go of what no partner can come for any more: the watermark has passed
+// the last time that one could have.
+func (f *intervalJoin[K, L, R, O]) prune(row *joinRow[L, R], now int64) {
+	if mutant.On("join-dropped-early") {
+		now++
+	}
+	row.left, row.right = since(row.left, now-f.to), since(row.right, now+f.from)
 }
 
 func checkJoinTime(at int64) error {
@@ -219,18 +261,37 @@ func rejectLate[K comparable, O, V any](ctx *Context[K, O], tag Tag[V], v V, dro
 // farFuture is after all records, and leaves room for a bound on either side.
 const farFuture = messages.MaxEventTime + messages.MaxEventTime/2
 
-// OnTimer lets go of what no partner can come for any more: the watermark has
-// passed the last time that one could have.
-func (f *intervalJoin[K, L, R, O]) OnTimer(ctx *Context[K, O], _ int64, _ Domain) error {
-	now := min(ctx.CurrentWatermark(), farFuture)
-	if mutant.On("join-dropped-early") {
-		now++
+// joinClock is the watermark, within what one can calculate with.
+func joinClock[K comparable, O any](ctx *Context[K, O]) int64 {
+	return min(max(ctx.CurrentWatermark(), messages.MinEventTime), farFuture)
+}
+
+// OnTimer prunes a row and has what is left wait: until all of it is useless, but
+// none longer than the interval is wide.
+func (f *intervalJoin[K, L, R, O]) OnTimer(ctx *Context[K, O], at int64, _ Domain) error {
+	if f.rows.get().wake != at { // there is an earlier one, or no row
+		return nil
 	}
-	if first, more := f.left.dropBefore(now - f.to); more {
-		ctx.RegisterEventTimer(first + f.to + 1)
+	row, _ := f.rows.open()
+	f.prune(row, joinClock(ctx))
+	if row.empty() {
+		f.rows.remove()
+		return nil
 	}
-	if first, more := f.right.dropBefore(now + f.from); more && !mutant.On("join-timer-lost") {
-		ctx.RegisterEventTimer(first - f.from + 1)
-	}
+	first, last := f.useless(row)
+	row.wake = min(last, first+f.width())
+	ctx.RegisterEventTimer(row.wake)
 	return nil
+}
+
+// useless gives when the first and the last record of a row become so.
+func (f *intervalJoin[K, L, R, O]) useless(row *joinRow[L, R]) (first, last int64) {
+	first, last = math.MaxInt64, math.MinInt64
+	if n := len(row.left); n > 0 {
+		first, last = row.left[0].at+f.to, row.left[n-1].at+f.to
+	}
+	if n := len(row.right); n > 0 {
+		first, last = min(first, row.right[0].at-f.from), max(last, row.right[n-1].at-f.from)
+	}
+	return first + 1, last + 1
 }

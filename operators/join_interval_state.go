@@ -2,105 +2,84 @@ package operators
 
 import (
 	"encoding/binary"
-	"slices"
-	"sort"
 
-	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/persistence/table"
 )
 
-// joinBuffer keeps the records of one side of a join, by key: in the order of
-// their times, at one time in that of their arrival.
-type joinBuffer[K comparable, V any] struct {
+// joinRow is what an interval join keeps of a key.
+type joinRow[L, R any] struct {
+	left  []timed[L]
+	right []timed[R]
+	wake  int64 // ms of event time: the row's timer
+}
+
+func (r *joinRow[L, R]) empty() bool { return len(r.left)+len(r.right) == 0 }
+
+// joinRows are the rows of all keys.
+type joinRows[K comparable, L, R any] struct {
 	scope *keyScope[K]
-	table *table.Table[K, []timed[V]]
+	table *table.Table[K, joinRow[L, R]]
 }
 
-// timed is a record with its event time, ms.
-type timed[V any] struct {
-	at int64
-	v  V
-}
-
-func newJoinBuffer[V any, K comparable](s *States[K], name string) *joinBuffer[K, V] {
-	codec, err := CodecOf[V]()
+func newJoinRows[L, R any, K comparable](s *States[K]) *joinRows[K, L, R] {
+	left, err := CodecOf[L]()
 	if err != nil {
-		s.declare(name, "join", "", err)
+		s.declare("left", "join", "", err)
 		return nil
 	}
-	// The records themselves do not change, so a flat copy is one.
-	t := table.New[K](table.Options[[]timed[V]]{Clone: slices.Clone[[]timed[V]]})
-	schema := s.declare(name, "join", codec.Name(), nil)
-	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, Codec[[]timed[V]](listCodec[timed[V]]{timedCodec[V]{codec}})))
-	return &joinBuffer[K, V]{scope: s.scope, table: t}
-}
-
-// add keeps a record and tells whether it is the first one now.
-func (b *joinBuffer[K, V]) add(at int64, v V) (first bool) {
-	list, _ := b.table.Upsert(b.scope.hash, b.scope.key)
-	i := len(*list)
-	if i > 0 && (*list)[i-1].at > at {
-		if i = search(*list, at+1); mutant.On("join-out-of-order") {
-			i = len(*list)
-		}
+	right, err := CodecOf[R]()
+	if err != nil {
+		s.declare("right", "join", "", err)
+		return nil
 	}
-	*list = slices.Insert(*list, i, timed[V]{at, v})
-	return i == 0
+	codec := &joinRowCodec[L, R]{listCodec[timed[L]]{timedCodec[L]{left}}, listCodec[timed[R]]{timedCodec[R]{right}}}
+	t := table.New[K](table.Options[joinRow[L, R]]{Clone: cloneJoinRow[L, R]})
+	s.all = append(s.all, plainState(s.declare("join", "join", codec.Name(), nil), s.groups, t, s.keys, Codec[joinRow[L, R]](codec)))
+	return &joinRows[K, L, R]{scope: s.scope, table: t}
 }
 
-// between gives the records with times in [from, to], for reading only.
-func (b *joinBuffer[K, V]) between(from, to int64) []timed[V] {
-	list, _ := b.table.Get(b.scope.hash, b.scope.key)
-	return list[search(list, from):search(list, to+1)]
+func cloneJoinRow[L, R any](r joinRow[L, R]) joinRow[L, R] {
+	r.left, r.right = cloneList(r.left), cloneList(r.right)
+	return r
 }
 
-// dropBefore lets go of the records before a time, and gives the time of the
-// first one that is left, if any is.
-func (b *joinBuffer[K, V]) dropBefore(at int64) (first int64, more bool) {
-	list, _ := b.table.Get(b.scope.hash, b.scope.key)
-	n := search(list, at)
-	switch {
-	case n == len(list):
-		b.table.Delete(b.scope.hash, b.scope.key)
-		return 0, false
-	case n > 0:
-		first = list[n].at
-		place, _ := b.table.Upsert(b.scope.hash, b.scope.key)
-		*place = withoutFirst(*place, n)
-		return first, true
+// get gives the row of the current key for reading, which may be empty.
+func (t *joinRows[K, L, R]) get() joinRow[L, R] {
+	row, _ := t.table.Get(t.scope.hash, t.scope.key)
+	return row
+}
+
+// open gives the row of the current key for writing, and makes it if need be.
+func (t *joinRows[K, L, R]) open() (row *joinRow[L, R], existed bool) {
+	return t.table.Upsert(t.scope.hash, t.scope.key)
+}
+
+func (t *joinRows[K, L, R]) remove() { t.table.Delete(t.scope.hash, t.scope.key) }
+
+// joinRowCodec writes the time of the timer, fixed64, and both lists.
+type joinRowCodec[L, R any] struct {
+	left  listCodec[timed[L]]
+	right listCodec[timed[R]]
+}
+
+func (c *joinRowCodec[L, R]) Name() string { return c.left.Name() + " and " + c.right.Name() }
+
+func (c *joinRowCodec[L, R]) Append(buf []byte, r joinRow[L, R]) ([]byte, error) {
+	buf, err := c.left.Append(binary.LittleEndian.AppendUint64(buf, uint64(r.wake)), r.left)
+	if err != nil {
+		return buf, err
 	}
-	return list[0].at, true
+	return c.right.Append(buf, r.right)
 }
 
-// withoutFirst takes the first n elements off a list. A short one keeps its room, so
-// that a key with a few records at a time allocates nothing.
-func withoutFirst[E any](list []E, n int) []E {
-	if len(list)-n <= 64 {
-		return slices.Delete(list, 0, n)
-	}
-	clear(list[:n])
-	return list[n:]
-}
-
-// search is the index of the first record at or behind a time.
-func search[V any](list []timed[V], at int64) int {
-	return sort.Search(len(list), func(i int) bool { return list[i].at >= at })
-}
-
-// timedCodec writes a record behind its time, fixed64.
-type timedCodec[V any] struct{ record Codec[V] }
-
-func (c timedCodec[V]) Name() string { return c.record.Name() + " with its time" }
-
-func (c timedCodec[V]) Append(buf []byte, t timed[V]) ([]byte, error) {
-	return c.record.Append(binary.LittleEndian.AppendUint64(buf, uint64(t.at)), t.v)
-}
-
-func (c timedCodec[V]) Decode(p []byte) (t timed[V], rest []byte, err error) {
+func (c *joinRowCodec[L, R]) Decode(p []byte) (r joinRow[L, R], rest []byte, err error) {
 	if len(p) < 8 {
-		return t, p, errShortBlock
+		return r, p, errShortBlock
 	}
-	t.at = int64(binary.LittleEndian.Uint64(p))
-	t.v, rest, err = c.record.Decode(p[8:])
-	return t, rest, err
+	r.wake = int64(binary.LittleEndian.Uint64(p))
+	if r.left, p, err = c.left.Decode(p[8:]); err != nil {
+		return r, p, err
+	}
+	r.right, p, err = c.right.Decode(p)
+	return r, p, err
 }

@@ -18,7 +18,7 @@ type sessioner[K comparable, T, A, R any] struct {
 	kept    countedState
 	queue   timerQueue[K] // an entry for each session at session.queued, and some that are void
 	scratch []Window
-	spare   [][]session[A] // empty, of rows that had several sessions; at most maxSpareRows
+	spare   []*[]session[A] // empty, of rows that had several sessions; at most maxSpareRows
 }
 
 // sessionable tells whether windows are for a sessioner.
@@ -262,16 +262,16 @@ func (o *sessioner[K, T, A, R]) end(key K, hash uint64, row *sessionRow[A], i in
 const maxSpareRows = 1 << 10
 
 func (o *sessioner[K, T, A, R]) reuse(row *sessionRow[A]) {
-	if n := len(o.spare); n > 0 && cap(row.older) == 0 {
+	if n := len(o.spare); n > 0 && row.older == nil {
 		row.older, o.spare = o.spare[n-1], o.spare[:n-1]
 	}
 }
 
 func (o *sessioner[K, T, A, R]) spareOf(row *sessionRow[A]) {
-	if len(row.older) > 0 || len(o.spare) >= maxSpareRows {
+	if row.len() > 1 {
 		return
 	}
-	if cap(row.older) > 0 {
+	if len(o.spare) < maxSpareRows {
 		o.spare = append(o.spare, row.older)
 	}
 	row.older = nil

@@ -17,20 +17,26 @@ type session[A any] struct {
 }
 
 // sessionRow is the sessions of one key, which do not touch each other, by start.
-// The last is apart, so that a key with one session, as most have, costs no slice.
+// The last is apart, so that a key with one session, as most have, costs no slice and
+// its row is short.
 type sessionRow[A any] struct {
 	last  session[A]
-	older []session[A]
+	older *[]session[A] // nil: none
 }
 
-func (r *sessionRow[A]) len() int { return len(r.older) + 1 }
+func (r *sessionRow[A]) len() int {
+	if r.older == nil {
+		return 1
+	}
+	return len(*r.older) + 1
+}
 
 // at gives session i for reading and writing.
 func (r *sessionRow[A]) at(i int) *session[A] {
-	if i == len(r.older) {
+	if i == r.len()-1 {
 		return &r.last
 	}
-	return &r.older[i]
+	return &(*r.older)[i]
 }
 
 // touching gives the sessions [from, to) that touch a window; where none does, its
@@ -51,16 +57,19 @@ func (r *sessionRow[A]) insert(i int, s session[A]) {
 		r.last, s = s, r.last
 		i--
 	}
-	r.older = slices.Insert(r.older, i, s)
+	if r.older == nil {
+		r.older = new([]session[A])
+	}
+	*r.older = slices.Insert(*r.older, i, s)
 }
 
 // remove takes out sessions [from, to), not all.
 func (r *sessionRow[A]) remove(from, to int) {
 	if to == r.len() {
-		r.last = r.older[from-1]
+		r.last = *r.at(from - 1)
 		from, to = from-1, to-1
 	}
-	r.older = slices.Delete(r.older, from, to)
+	*r.older = slices.Delete(*r.older, from, to)
 }
 
 // queuedAt is the session whose entry in the queue is at a time, or -1.
@@ -77,7 +86,10 @@ func (r *sessionRow[A]) queuedAt(at int64) int {
 // accumulator, and nil says that assignment does.
 func cloneSessions[A any](clone func(A) A) func(sessionRow[A]) sessionRow[A] {
 	return func(r sessionRow[A]) sessionRow[A] {
-		r.older = slices.Clone(r.older)
+		if r.older != nil {
+			older := slices.Clone(*r.older)
+			r.older = &older
+		}
 		for i := 0; clone != nil && i < r.len(); i++ {
 			s := r.at(i)
 			s.acc = clone(s.acc)
@@ -112,7 +124,7 @@ func (c *sessionCodec[A]) Decode(p []byte) (r sessionRow[A], rest []byte, err er
 	}
 	for i := range n {
 		if i > 0 {
-			r.older = append(r.older, r.last)
+			r.insert(r.len()-1, r.last)
 		}
 		if r.last, p, err = c.decode(p); err != nil {
 			return r, p, err

@@ -284,18 +284,37 @@ func cloneRow[A any](clone func(A) A) func(sliceRow[A]) sliceRow[A] {
 		if r.past == nil {
 			return r
 		}
-		p := *r.past
-		p.room, p.gone, p.suffix = slices.Clone(p.raw()), 0, slices.Clone(p.suffix)
-		if r.past = &p; clone == nil {
+		if r.past = r.past.clone(); clone == nil {
 			return r
 		}
-		for i := range p.room {
-			p.room[i].acc = clone(p.room[i].acc)
+		for i := range r.past.room {
+			r.past.room[i].acc = clone(r.past.room[i].acc)
 		}
-		p.suffix = nil
-		p.forget()
+		r.past.forget()
 		return r
 	}
+}
+
+// shortPast is a slicePast of a few slices with all its room, in one piece: every
+// checkpoint has every row copied, and most rows are short.
+type shortPast[A any] struct {
+	past slicePast[A]
+	room [2 * shortRow]sliced[A]
+	sums [shortRow]A
+}
+
+const shortRow = 6
+
+func (p *slicePast[A]) clone() *slicePast[A] {
+	c := *p
+	c.gone = 0
+	if len(p.raw()) > shortRow || len(p.suffix) > shortRow {
+		c.room, c.suffix = slices.Clone(p.raw()), slices.Clone(p.suffix)
+		return &c
+	}
+	s := &shortPast[A]{past: c}
+	s.past.room, s.past.suffix = append(s.room[:0], p.raw()...), append(s.sums[:0], p.suffix...)
+	return &s.past
 }
 
 // rowCodec writes the number of slices, then number and accumulator of each.

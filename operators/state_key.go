@@ -47,10 +47,14 @@ func newSubkeys(groups int) subkeys {
 }
 
 // place gives the hash of entry sub of the key with a hash.
-func (s *subkeys) place(hash, sub uint64) uint64 {
+func (s *subkeys) place(hash, sub uint64) uint64 { return s.placeNear(hash, sub, 0, 0) }
+
+// placeNear is place for entries some of which should lie together: those of a slab,
+// which is told by its lowest bits, share so many leading bits within a key group.
+func (s *subkeys) placeNear(hash, sub, slab uint64, bits uint) uint64 {
 	g := messages.KeyGroupOf(hash, s.groups)
 	from, width := s.starts[g], s.starts[g+1]-s.starts[g]
-	mixed := table.Mix64(hash ^ table.Mix64(sub))
+	mixed := table.Mix64(hash^table.Mix64(sub))>>bits | slab<<(64-bits)
 	return (from+mixed>>32*width>>32)<<32 | mixed&(1<<32-1)
 }
 

@@ -42,6 +42,7 @@ type timers[K comparable] struct {
 	keys    keyKind[K]
 	subkeys subkeys
 	tables  [2]*table.Table[timerKey[K], struct{}]
+	slabs   [2]timerSlabs
 	queues  [2]timerQueue[K]
 	dead    int // in both queues
 }
@@ -71,7 +72,8 @@ func declareTimers[K comparable](s *States[K]) *timers[K] {
 }
 
 func (t *timers[K]) placed(hash uint64, d Domain, k timerKey[K]) (uint64, timerKey[K]) {
-	return t.subkeys.place(hash, uint64(k.at)<<1|uint64(d)), k
+	slab, bits := t.slabs[d].of(k.at)
+	return t.subkeys.placeNear(hash, uint64(k.at)<<1|uint64(d), slab, bits), k
 }
 
 // register sets a timer for the current key and tells whether it has become the
@@ -86,8 +88,26 @@ func (t *timers[K]) add(hash uint64, d Domain, k timerKey[K]) (next bool) {
 	}
 	q := &t.queues[d]
 	q.push(queuedTimer[K]{at: k.at, hash: hash, key: k.key})
+	if t.tables[d].Len() == manyTimers && t.slabs[d].undecided() {
+		t.cutSlabs(d)
+	}
 	first, _ := q.first()
 	return first == k.at
+}
+
+// cutSlabs decides on slabs and brings the timers there are into theirs.
+func (t *timers[K]) cutSlabs(d Domain) {
+	old, times := t.tables[d], make([]int64, 0, manyTimers)
+	old.Scan(func(_ uint64, k *timerKey[K], _ *struct{}) bool {
+		times = append(times, k.at)
+		return true
+	})
+	t.slabs[d].decide(times)
+	t.tables[d] = table.New[timerKey[K]](table.Options[struct{}]{})
+	old.Scan(func(_ uint64, k *timerKey[K], _ *struct{}) bool {
+		t.tables[d].Upsert(t.placed(t.keys.hash(k.key), d, *k))
+		return true
+	})
 }
 
 // delete takes back a timer of the current key.

@@ -69,7 +69,7 @@ func (b *bench) slidingCount() error {
 }
 
 func (b *bench) sessions() error {
-	return b.against(sessions(newInput(lapRecords, 100_000, b.laps)), 0.4)
+	return b.against(sessions(newInput(lapRecords, 100_000, 2*b.laps)), 0.4)
 }
 
 func (b *bench) joins() error {
