@@ -226,11 +226,39 @@ func TestNoCgo(t *testing.T) {
 			}
 		}
 	}
-	build := exec.Command("go", "build", "./...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Errorf("CGO_ENABLED=0 go build ./...: %v\n%s", err, out)
+	// What is compiled without cgo is what is compiled with it.
+	with, without := compiled(t, "CGO_ENABLED=1"), compiled(t, "CGO_ENABLED=0")
+	for path, files := range with {
+		if !strings.HasPrefix(path, module+"/persistence/rocksdb") && !slices.Equal(files, without[path]) {
+			t.Errorf("%s is compiled from %v, and from %v with CGO_ENABLED=0", path, files, without[path])
+		}
 	}
+}
+
+// compiled lists the Go files of all packages that the module needs, those of the
+// standard library left out, in an environment.
+func compiled(t *testing.T, env string) map[string][]string {
+	list := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,GoFiles", "./...")
+	list.Env = append(os.Environ(), env)
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("%s go list -deps ./...: %v", env, err)
+	}
+	files := map[string][]string{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p struct {
+			ImportPath string
+			Standard   bool
+			GoFiles    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatalf("%s go list -deps ./...: %v", env, err)
+		}
+		if !p.Standard {
+			files[p.ImportPath] = p.GoFiles
+		}
+	}
+	return files
 }
 
 type dependency struct {
