@@ -36,7 +36,7 @@ doubt: MINUTES ?= 1
 doubt: ## windows, joins and timers against their twins, with fresh seeds: MINUTES=1
 	go test ./operators/doubt -count=1 -timeout 0 -v -run '^TestDoubt$$' -doubt.minutes=$(MINUTES)
 
-sim: ## simulated jobs under faults: SEEDS=200; of the weaker modes, and twice for equal traces, a tenth
+sim: ## simulated jobs under faults: SEEDS=200; of all other simulations, weaker modes and equal traces among them, a tenth
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim$$' -sim.seeds=$(SEEDS)
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim.' -sim.seeds=$$(($(SEEDS) / 10 + 1))
 

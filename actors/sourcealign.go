@@ -96,21 +96,21 @@ func (a *alignment) isNews(least int64) bool {
 }
 
 // least is the least watermark of the splits that count: those that are read and
-// hold the clock back. What is behind the clock holds nothing back there.
+// are not idle. One that is behind the clock holds back no less than that.
 func (src *source) least() int64 {
 	least := messages.MaxWatermark
 	if src.ended || src.stopped {
 		return least
 	}
 	for _, sp := range src.splits {
-		if w, idle := src.clock.Input(sp.input); sp.reader != nil && !sp.finished && !idle && !src.clock.Lagging(sp.input) {
-			least = min(least, w)
+		if w, idle := src.clock.Input(sp.input); sp.reader != nil && !sp.finished && !idle {
+			least = min(least, max(w, src.clock.Current()))
 		}
 	}
-	return max(least, src.clock.Current())
+	return least
 }
 
-// pace tells whether a split must wait for others. One that is idle must not, for
+// pace decides whether a split waits for others, and counts the pauses. One that is idle does not, for
 // whether it has anything is known only by reading it.
 func (src *source) pace(sp *split) {
 	a := src.align
@@ -146,23 +146,27 @@ func aheadBy(watermark, drift int64) int64 {
 	return watermark + drift
 }
 
-// measure brings what is counted now, not since the start, up to date, and gives
-// the greatest watermark of a split that has not ended, nil without one.
-func (src *source) measure() *int64 {
-	paused, furthest := 0, messages.NoWatermark
+// countPaused brings the splits that wait now up to date.
+func (src *source) countPaused() {
+	if src.align == nil {
+		return
+	}
+	paused := 0
 	for _, sp := range src.splits {
-		if sp.finished {
-			continue
-		}
-		if w, _ := src.clock.Input(sp.input); w > furthest {
-			furthest = w
-		}
-		if sp.ahead && !src.stopped {
+		if sp.ahead && !sp.finished && !src.stopped {
 			paused++
 		}
 	}
-	if src.align != nil {
-		*src.align.paused = plan.Counter(paused)
+	*src.align.paused = plan.Counter(paused)
+}
+
+// furthest is the greatest watermark of a split that has not ended, nil without one.
+func (src *source) furthest() *int64 {
+	furthest := messages.NoWatermark
+	for _, sp := range src.splits {
+		if w, _ := src.clock.Input(sp.input); w > furthest && !sp.finished {
+			furthest = w
+		}
 	}
 	if furthest == messages.NoWatermark {
 		return nil

@@ -100,6 +100,9 @@ func (src *source) onPeriodic() error {
 	}
 	grew := false
 	for _, sp := range src.splits {
+		if sp.ahead { // what it has read waits, and must not become late meanwhile
+			continue
+		}
 		if w, ok := sp.clock.Periodic(src.s.now()); ok && !sp.finished {
 			grew = src.clock.Advance(sp.input, w) || grew
 		}

@@ -6,7 +6,9 @@ import "github.com/weirflow/weir/messages"
 // counters need neither lock nor atomic.
 func (s *subtask) status() *messages.SubtaskStatus {
 	watermark, idle := s.clock()
-	furthest := s.furthest()
+	if s.source != nil {
+		s.source.countPaused()
+	}
 	st := &messages.SubtaskStatus{
 		Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(),
 		Watermark: watermark, Idle: idle, Finished: s.finished, BackPressured: !s.out.open(), Stale: s.stale,
@@ -16,18 +18,10 @@ func (s *subtask) status() *messages.SubtaskStatus {
 		for _, c := range n.counters {
 			op.Counters = append(op.Counters, &messages.Counter{Name: c.name, Value: int64(*c.value)})
 		}
-		if i == 0 {
-			op.FurthestMs = furthest
+		if i == 0 && s.source != nil {
+			op.FurthestMs = s.source.furthest()
 		}
 		st.Operators = append(st.Operators, op)
 	}
 	return st
-}
-
-// furthest is the source's, which is the head of its chain; nil where there is none.
-func (s *subtask) furthest() *int64 {
-	if s.source == nil {
-		return nil
-	}
-	return s.source.measure()
 }

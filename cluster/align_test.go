@@ -107,7 +107,7 @@ type raceRun struct {
 
 const raceBatch = 32
 
-// S46, S111: without alignment the fast one of two sources is held in state as a
+// S111: without alignment the fast one of two sources is held in state as a
 // whole, with it as much as the drift and what is under way. The output is the same.
 func TestAlignedSourcesHoldLess(t *testing.T) {
 	const length, drift = 20_000, 1000
@@ -120,10 +120,11 @@ func TestAlignedSourcesHoldLess(t *testing.T) {
 	if !slices.Equal(free.out, held.out) || len(held.out) != 2*length {
 		t.Errorf("%d records with alignment, %d without, or others", len(held.out), len(free.out))
 	}
-	const underWay = 3 * 8 * raceBatch // two channels' credits, what waits for them, and a batch too far
+	// Of each source: two channels' credits, what waits for them, and a batch too far.
+	const underWay = 2 * 3 * 8 * raceBatch
 	t.Logf("held at most %d without alignment, %d with it", free.most, held.most)
-	if free.most < length || held.most > drift+2*underWay {
-		t.Errorf("held at most %d without alignment, %d with it; want at least %d, at most %d", free.most, held.most, length, drift+2*underWay)
+	if free.most < length || held.most > drift+underWay {
+		t.Errorf("held at most %d without alignment, %d with it; want at least %d, at most %d", free.most, held.most, length, drift+underWay)
 	}
 	if n := counter(held.status, "fast", "alignment_pauses"); n == 0 {
 		t.Error("the fast source never waited")
@@ -132,7 +133,7 @@ func TestAlignedSourcesHoldLess(t *testing.T) {
 	more := raceRun{length: length, begun: func() { close(hasBegun) }, ended: func() {}}
 	more.run(t, strategy.Align("race", 4*drift*time.Millisecond), hasBegun)
 	t.Logf("with four times the drift %d; the fast source waited %d times, then %d", more.most, counter(held.status, "fast", "alignment_pauses"), counter(more.status, "fast", "alignment_pauses"))
-	if !slices.Equal(more.out, held.out) || more.most <= held.most || more.most > 4*drift+2*underWay {
+	if !slices.Equal(more.out, held.out) || more.most <= held.most || more.most > 4*drift+underWay {
 		t.Errorf("with four times the drift %d records, at most %d held; with the drift %d", len(more.out), more.most, held.most)
 	}
 	for _, op := range held.status.Operators {

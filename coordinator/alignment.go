@@ -23,9 +23,10 @@ import (
 //     regions go on by as much as the drift, and wait for it there.
 //   - The minimum may fall: with a restart, and when a split comes behind the
 //     others. Those that are ahead then wait.
+
 const (
 	alignEvery  = 200 * time.Millisecond // repeats what was lost
-	alignLinger = 5 * time.Millisecond
+	alignLinger = 5 * time.Millisecond   // for the words of other subtasks, which come together
 )
 
 // groupClock is the clock of one group: pure arithmetic.

@@ -136,7 +136,7 @@ func (w *sea) check() {
 	}
 }
 
-// Topologies whose drift is not known are none that a plan would contain.
+// A source that is aligned without a drift is refused, with its name, group, value and remedy.
 func TestAlignmentIsValidated(t *testing.T) {
 	w := newWorld(t)
 	c := validConfig(w)

@@ -1606,7 +1606,7 @@ func (x *StopSources) GetDrain() bool {
 }
 
 // SourceWatermark: source subtask of an aligned group -> coordinator, repeated:
-// the least watermark among the splits that it reads.
+// the least watermark of the splits that hold its clock back, and not less than that.
 type SourceWatermark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`

@@ -58,20 +58,18 @@ func (c *Context[K, R]) RegisterEventTimer(at int64) { c.register(EventTime, at)
 // of the node reaches at, or at once if it has; after a restore as well. What
 // is pending at the end of the input does not fire.
 func (c *Context[K, R]) RegisterProcessingTimer(at int64) {
-	if c.register(ProcessingTime, at) {
-		c.rt.SetTimer(at)
-	}
+	c.register(ProcessingTime, at)
 }
 
-func (c *Context[K, R]) register(d Domain, at int64) (next bool) {
+func (c *Context[K, R]) register(d Domain, at int64) {
 	if c.timers == nil {
 		c.out.sides.fail(fmt.Errorf("a timer for %s %d was registered, but the function has no method OnTimer(*Context[K, R], int64, Domain) error", d, at))
-		return false
+		return
 	}
 	if from := c.Time(); d == EventTime && from != NoTime {
-		c.timers.slabs[d].ahead(at - from)
+		c.timers.ahead(d, at-from)
 	}
-	return c.timers.register(d, at)
+	c.timers.set(d, at, c.rt)
 }
 
 // DeleteEventTimer takes back the current key's event-time timer at a time, if

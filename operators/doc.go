@@ -83,8 +83,8 @@
 //
 // What is folded (Aggregate, ReduceWindow, AggregateProcess, ReduceProcess) keeps one
 // accumulator, not the records. An evictor, ProcessWindow, CoGroup and the window
-// joins keep every record until the window is gone. The plan's operators are the same to a user; what
-// they cost differs:
+// joins keep every record until its last window is gone. The plan's operators are the
+// same to a user; what they cost differs:
 //
 //   - Tumbling windows of event time in Aggregate and ReduceWindow, with the default
 //     trigger and no evictor, take the quick path: a table for each window, an
@@ -98,9 +98,9 @@
 //     in which the sessions of a key lie together. A session costs a timer that is
 //     moved when it is due, not with every record.
 //   - Sliding windows of either time that keep their records share them: a record
-//     lies in one slice of its key. With the default trigger nothing is kept of a
-//     window itself, and a key has one timer, or two with allowed lateness; with
-//     another one the trigger is asked for each record of each window. A window that
+//     lies in one slice of its key. With the default trigger, and no evictor
+//     together with allowed lateness, nothing is kept of a window itself; a key has
+//     one timer, or two with allowed lateness. Another trigger is asked for each record of each window. A window that
 //     fires copies its records together. What all windows have purged or evicted from
 //     the front goes at once, what was evicted in between with the slice.
 //   - All others go by panes: an accumulator or list for each key and window, a
@@ -130,6 +130,6 @@
 // # Testing
 //
 // Slice is a source for tests, and the operatortest package runs an operator or
-// a whole topology by hand, without a cluster. Codecs, keys and the hash of keys are parts of
-// the snapshot format, see keyhash.go and CodecOf.
+// a whole topology by hand, without a cluster. Codecs, keys and the hash of keys are
+// parts of the snapshot format, see keyhash.go and CodecOf.
 package operators

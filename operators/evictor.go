@@ -56,7 +56,7 @@ func KeepNewest[T any](d time.Duration) Evictor[T] {
 				newest = es[i].Time
 			}
 		}
-		return keepIf(es, func(e *Element[T]) bool { return newest-e.Time < d.Milliseconds() })
+		return keepIf(es, func(e *Element[T]) bool { return uint64(newest)-uint64(e.Time) < uint64(max(d.Milliseconds(), 0)) })
 	}}
 }
 

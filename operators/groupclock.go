@@ -51,18 +51,21 @@ func (c *groupClocks) start() {
 	c.forgetFloors()
 }
 
-// advance moves the clock and tells whether it grew.
+// advance moves the clock and tells whether it grew: then what is due fires, and
+// forgetFloors follows.
 func (c *groupClocks) advance(watermark int64) bool {
 	if watermark <= c.clock {
 		return false
 	}
 	c.clock = watermark
-	if c.floors != nil {
-		c.forgetFloors()
-	}
 	return true
 }
 
+// holds tells whether the group of a key waits for a watermark that is greater than
+// its own clock, which the subtask's has not passed.
+func (c *groupClocks) holds(hash uint64) bool { return c.passed(hash, c.clock) }
+
+// forgetFloors is for when what is due has fired.
 func (c *groupClocks) forgetFloors() {
 	if c.highest <= c.clock {
 		c.floors, c.highest = nil, messages.NoWatermark

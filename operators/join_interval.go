@@ -32,7 +32,8 @@ type IntervalJoinOptions[L, R any] struct {
 //
 // A record is late when its time is behind the watermark, which is the smaller
 // one of both inputs; at the watermark it is not. A record is kept until the
-// watermark says that no partner can come any more.
+// watermark says that no partner can come any more, and at most upper-lower of event
+// time longer.
 //
 // join must not change its arguments, which are state.
 func IntervalJoin[K comparable, L, R, O any](left *KeyedStream[K, L], right *KeyedStream[K, R], name string, lower, upper time.Duration, join func(l L, r R) O, options ...IntervalJoinOptions[L, R]) *Stream[O] {
@@ -44,7 +45,7 @@ func IntervalJoin[K comparable, L, R, O any](left *KeyedStream[K, L], right *Key
 		}
 		f := keyedFunction[K, O]{codec: left.codec, tags: spec.tags()}
 		f.newFunction = func(s *States[K]) any { return newIntervalJoin(s, spec) }
-		op.New = func() plan.Instance { return newIntervalJoiner(f, left, right) }
+		op.New = func() plan.Instance { return newCoProcessor(f, left, right) }
 		return f.describe(top.maxParallelism)
 	}, left, right)
 	op.EventTime, op.Detail = true, spec.detail()
@@ -124,23 +125,6 @@ func (s *intervalSpec[L, R, O]) detail() string {
 	return text
 }
 
-// intervalJoiner runs an IntervalJoin: a CoProcess whose function is told a little more.
-type intervalJoiner[K comparable, L, R, O any] struct {
-	*coProcessor[K, L, R, O]
-}
-
-func newIntervalJoiner[K comparable, L, R, O any](f keyedFunction[K, O], left *KeyedStream[K, L], right *KeyedStream[K, R]) *intervalJoiner[K, L, R, O] {
-	return &intervalJoiner[K, L, R, O]{newCoProcessor(f, left, right)}
-}
-
-func (o *intervalJoiner[K, L, R, O]) Init(rt *plan.Runtime) error {
-	if err := o.coProcessor.Init(rt); err != nil {
-		return err
-	}
-	o.function.(*intervalJoin[K, L, R, O]).dropped = rt.Counter(lateDropped)
-	return nil
-}
-
 // intervalJoin is the function: each record is paired with what is kept of the
 // other side, and kept itself for what is still to come. What nothing can come for
 // any more goes when its key is met again, or by a timer of the key, at the latest
@@ -165,6 +149,11 @@ func newIntervalJoin[K comparable, L, R, O any](s *States[K], spec intervalSpec[
 	f.from, f.to = spec.bounds()
 	f.late.left, f.late.right = spec.LateLeft, spec.LateRight
 	return f
+}
+
+func (f *intervalJoin[K, L, R, O]) Open(info OpenContext) error {
+	f.dropped = info.Counter(lateDropped)
+	return nil
 }
 
 func (f *intervalJoin[K, L, R, O]) ProcessElement1(ctx *Context[K, O], v L) error {
@@ -241,29 +230,6 @@ func (f *intervalJoin[K, L, R, O]) prune(row *joinRow[L, R], now int64) {
 		now++
 	}
 	row.left, row.right = since(row.left, now-f.to), since(row.right, now+f.from)
-}
-
-func checkJoinTime(at int64) error {
-	if at < messages.MinEventTime || at > messages.MaxEventTime {
-		return fmt.Errorf("a record without an event time (%d) came to a join; give it one by the source's watermark strategy, or by EmitAt", at)
-	}
-	return nil
-}
-
-func rejectLate[K comparable, O, V any](ctx *Context[K, O], tag Tag[V], v V, dropped *plan.Counter) {
-	if tag.name != "" {
-		tag.Emit(ctx, v)
-	} else {
-		dropped.Add(1)
-	}
-}
-
-// farFuture is after all records, and leaves room for a bound on either side.
-const farFuture = messages.MaxEventTime + messages.MaxEventTime/2
-
-// joinClock is the watermark, within what one can calculate with.
-func joinClock[K comparable, O any](ctx *Context[K, O]) int64 {
-	return min(max(ctx.CurrentWatermark(), messages.MinEventTime), farFuture)
 }
 
 // OnTimer prunes a row and has what is left wait: until all of it is useless, but

@@ -69,7 +69,7 @@ func (w *joinTwin) useful(clock int64) (n int) {
 // kept counts the records in the state of a join.
 func kept(r *rig2[leftRow, rightRow]) (n int) {
 	for _, task := range r.tasks {
-		f := task.instance.(*intervalJoiner[int64, leftRow, rightRow, string]).function.(*intervalJoin[int64, leftRow, rightRow, string])
+		f := task.instance.(*coProcessor[int64, leftRow, rightRow, string]).function.(*intervalJoin[int64, leftRow, rightRow, string])
 		f.rows.table.Scan(func(_ uint64, _ *int64, row *joinRow[leftRow, rightRow]) bool {
 			n += len(row.left) + len(row.right)
 			return true

@@ -2,14 +2,16 @@ package operators
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
+	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
-	"github.com/weirflow/weir/persistence/table"
+	"github.com/weirflow/weir/operators/plan"
 )
 
-// Records that joins keep: in the order of their times, at one time in that of their
-// arrival.
+// What joins have in common: records that they keep in the order of their times, at
+// one time in that of their arrival, and what is late.
 
 // timed is a record with its event time, ms.
 type timed[V any] struct {
@@ -72,53 +74,27 @@ func cloneList[V any](list []timed[V]) []timed[V] {
 	return append(make([]timed[V], 0, len(list)+len(list)/2+1), list...)
 }
 
-// joinBuffer keeps the records of one side of a join, by key.
-type joinBuffer[K comparable, V any] struct {
-	scope *keyScope[K]
-	table *table.Table[K, []timed[V]]
-}
-
-func newJoinBuffer[V any, K comparable](s *States[K], name string) *joinBuffer[K, V] {
-	codec, err := CodecOf[V]()
-	if err != nil {
-		s.declare(name, "join", "", err)
-		return nil
+func checkJoinTime(at int64) error {
+	if at < messages.MinEventTime || at > messages.MaxEventTime {
+		return fmt.Errorf("a record without an event time (%d) came to a join; give it one by the source's watermark strategy, or by EmitAt", at)
 	}
-	t := table.New[K](table.Options[[]timed[V]]{Clone: cloneList[V]})
-	schema := s.declare(name, "join", codec.Name(), nil)
-	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, Codec[[]timed[V]](listCodec[timed[V]]{timedCodec[V]{codec}})))
-	return &joinBuffer[K, V]{scope: s.scope, table: t}
+	return nil
 }
 
-// add keeps a record and tells whether none of an earlier time is kept.
-func (b *joinBuffer[K, V]) add(at int64, v V) (first bool) {
-	list, _ := b.table.Upsert(b.scope.hash, b.scope.key)
-	*list = insert(*list, at, v)
-	return (*list)[0].at == at
-}
-
-// between gives the records with times in [from, to], for reading only.
-func (b *joinBuffer[K, V]) between(from, to int64) []timed[V] {
-	list, _ := b.table.Get(b.scope.hash, b.scope.key)
-	return between(list, from, to)
-}
-
-// dropBefore lets go of the records before a time, and gives the time of the
-// first one that is left, if any is.
-func (b *joinBuffer[K, V]) dropBefore(at int64) (first int64, more bool) {
-	list, _ := b.table.Get(b.scope.hash, b.scope.key)
-	n := search(list, at)
-	switch {
-	case n == len(list):
-		b.table.Delete(b.scope.hash, b.scope.key)
-		return 0, false
-	case n > 0:
-		first = list[n].at
-		place, _ := b.table.Upsert(b.scope.hash, b.scope.key)
-		*place = withoutFirst(*place, n)
-		return first, true
+func rejectLate[K comparable, O, V any](ctx *Context[K, O], tag Tag[V], v V, dropped *plan.Counter) {
+	if tag.name != "" {
+		tag.Emit(ctx, v)
+	} else {
+		dropped.Add(1)
 	}
-	return list[0].at, true
+}
+
+// farFuture is after all records, and leaves room for a bound on either side.
+const farFuture = messages.MaxEventTime + messages.MaxEventTime/2
+
+// joinClock is the watermark, within what one can calculate with.
+func joinClock[K comparable, O any](ctx *Context[K, O]) int64 {
+	return min(max(ctx.CurrentWatermark(), messages.MinEventTime), farFuture)
 }
 
 // timedCodec writes a record behind its time, fixed64.

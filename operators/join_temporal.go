@@ -10,6 +10,7 @@ import (
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence/table"
 )
 
 // TemporalJoinOptions say what a TemporalJoin makes of versions, and where late
@@ -232,6 +233,55 @@ func (f *temporalJoin[K, L, V, O]) settle(ctx *Context[K, O], now int64) {
 	if f.retention > 0 {
 		ctx.RegisterEventTimer(newest.at + f.retention)
 	}
+}
+
+// joinBuffer keeps the records of one side of a join, by key.
+type joinBuffer[K comparable, V any] struct {
+	scope *keyScope[K]
+	table *table.Table[K, []timed[V]]
+}
+
+func newJoinBuffer[V any, K comparable](s *States[K], name string) *joinBuffer[K, V] {
+	codec, err := CodecOf[V]()
+	if err != nil {
+		s.declare(name, "join", "", err)
+		return nil
+	}
+	t := table.New[K](table.Options[[]timed[V]]{Clone: cloneList[V]})
+	schema := s.declare(name, "join", codec.Name(), nil)
+	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, Codec[[]timed[V]](listCodec[timed[V]]{timedCodec[V]{codec}})))
+	return &joinBuffer[K, V]{scope: s.scope, table: t}
+}
+
+// add keeps a record and tells whether none of an earlier time is kept.
+func (b *joinBuffer[K, V]) add(at int64, v V) (first bool) {
+	list, _ := b.table.Upsert(b.scope.hash, b.scope.key)
+	*list = insert(*list, at, v)
+	return (*list)[0].at == at
+}
+
+// between gives the records with times in [from, to], for reading only.
+func (b *joinBuffer[K, V]) between(from, to int64) []timed[V] {
+	list, _ := b.table.Get(b.scope.hash, b.scope.key)
+	return between(list, from, to)
+}
+
+// dropBefore lets go of the records before a time, and gives the time of the
+// first one that is left, if any is.
+func (b *joinBuffer[K, V]) dropBefore(at int64) (first int64, more bool) {
+	list, _ := b.table.Get(b.scope.hash, b.scope.key)
+	n := search(list, at)
+	switch {
+	case n == len(list):
+		b.table.Delete(b.scope.hash, b.scope.key)
+		return 0, false
+	case n > 0:
+		first = list[n].at
+		place, _ := b.table.Upsert(b.scope.hash, b.scope.key)
+		*place = withoutFirst(*place, n)
+		return first, true
+	}
+	return list[0].at, true
 }
 
 // put keeps a record in place of the one that has the same time, if there is one.

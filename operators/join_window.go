@@ -14,7 +14,7 @@ import (
 // records are set as for the windows of one stream. The event-time clock is the
 // smaller of theirs.
 //
-// A window keeps all its records until it goes. Both streams are inputs of the
+// Every record is kept until its last window goes. Both streams are inputs of the
 // operator behind the windows: nothing runs in between.
 func CoWindow[K comparable, A, B any](a *KeyedStream[K, A], b *KeyedStream[K, B], w Windows) *WindowedStream[K, Either[A, B]] {
 	both := united(a, b).Window(w)

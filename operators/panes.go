@@ -75,9 +75,17 @@ func (o *paneOperator[K, T, A, R]) declare(groups int) error {
 }
 
 func (o *paneOperator[K, T, A, R]) Open() error {
-	err := o.openShell()
-	o.wake()
-	return err
+	if err := o.openShell(); err != nil {
+		return err
+	}
+	o.panes.Scan(func(_ uint64, at *WindowKey[K], _ *pane[A]) bool {
+		k := *at
+		o.enter(k.Key, o.global.keys.hash(k.Key), k.Window)
+		o.registerEnd() // the allowed lateness may be another one now
+		return true
+	})
+	o.timers.wake(o.rt)
+	return nil
 }
 
 func (o *paneOperator[K, T, A, R]) Process(_ int, b *plan.Batch) error {
@@ -233,17 +241,17 @@ func elementsIn[T, A any](p *pane[A]) *[]Element[T] {
 // firingOf says which firing comes now, and notes the one on time.
 func (o *paneOperator[K, T, A, R]) firingOf(p *pane[A]) Firing {
 	last := o.scope.key.Window.MaxTimestamp()
-	f := firingOf(o.cut.clock, last, o.firing && o.cause != NoTime && o.cause < last, o.watermark(), o.rt.Now(), p.onTime)
+	f := firingOf(o.cut.clock, last, o.timerOf(o.cause), o.watermark(), o.rt.Now(), p.onTime)
 	p.onTime = p.onTime || f == OnTime && !mutant.On("late-as-on-time")
 	return f
 }
 
 // firingOf says which firing comes now of a window whose last millisecond is given.
-// early: by a timer of event time before that, which a jump of the watermark may have
-// passed, too. fired: it has fired on time.
-func firingOf(c clock, last int64, early bool, watermark, now int64, fired bool) Firing {
+// timer is that of event time which fires it, which a jump of the watermark may have
+// passed, or NoTime; fired: it has fired on time.
+func firingOf(c clock, last, timer, watermark, now int64, fired bool) Firing {
 	switch {
-	case early && c == byEvents && !mutant.On("early-as-on-time"):
+	case timer != NoTime && timer < last && c == byEvents && !mutant.On("early-as-on-time"):
 		return Early
 	case c == timeless, c == byEvents && last > watermark, c == byClock && last > now:
 		return Early
@@ -265,6 +273,7 @@ func (o *paneOperator[K, T, A, R]) onWatermark(watermark int64) error {
 	if err := o.fireTimers(EventTime, watermark); err != nil {
 		return err
 	}
+	o.clocks.forgetFloors()
 	o.ctx.out.mark(watermark)
 	return nil
 }
@@ -274,20 +283,14 @@ func (o *paneOperator[K, T, A, R]) OnProcessingTime(now int64) error {
 	if err := o.fireTimers(ProcessingTime, now); err != nil {
 		return err
 	}
-	o.wake()
+	o.timers.wake(o.rt)
 	return o.ctx.out.flush()
-}
-
-func (o *paneOperator[K, T, A, R]) wake() {
-	if at, ok := o.timers.next(ProcessingTime); ok {
-		o.rt.SetTimer(at)
-	}
 }
 
 func (o *paneOperator[K, T, A, R]) fireTimers(d Domain, now int64) error {
 	defer func() { o.firing = false }()
 	for {
-		at, ok := o.timers.pop(d, now) // sets the scope
+		at, ok := o.timers.popHeld(d, now, &o.clocks) // sets the scope
 		if !ok {
 			return nil
 		}
@@ -313,13 +316,14 @@ func (o *paneOperator[K, T, A, R]) onTimer(d Domain, at int64) error {
 	if o.cause = at; d == ProcessingTime {
 		o.cause = NoTime
 	}
-	if err := o.handle(o.trigger.onTimer(d, at)); err != nil {
-		return err
-	}
-	if domain, end, ends := o.end(o.scope.key.Window); ends && domain == d && end == at {
+	domain, end, ends := o.end(o.scope.key.Window)
+	if ends = ends && domain == d && end == at; ends && o.endedBefore(d, at) {
 		return o.clear()
 	}
-	return nil
+	if err := o.handle(o.trigger.onTimer(d, at)); err != nil || !ends {
+		return err
+	}
+	return o.clear()
 }
 
 // clear drops all there is of the window that the scope is at. What no firing has
@@ -409,11 +413,7 @@ func (o *paneOperator[K, T, A, R]) join(all *pane[A], p pane[A]) {
 
 // What triggers and contexts may ask: paneTimers.
 
-func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) {
-	if o.timers.register(d, at) && d == ProcessingTime {
-		o.rt.SetTimer(at)
-	}
-}
+func (o *paneOperator[K, T, A, R]) register(d Domain, at int64) { o.timers.set(d, at, o.rt) }
 
 // delete leaves the timer alone that ends the window, at which the trigger is asked anyway.
 func (o *paneOperator[K, T, A, R]) delete(d Domain, at int64) {

@@ -259,6 +259,7 @@ func (p *keyedFunction[K, R]) advance(watermark int64) error {
 	if err := p.fireTimers(EventTime, watermark); err != nil {
 		return err
 	}
+	p.clocks.forgetFloors()
 	p.ctx.out.mark(watermark)
 	return nil
 }
@@ -278,7 +279,7 @@ func (p *keyedFunction[K, R]) fireTimers(d Domain, now int64) error {
 		return nil
 	}
 	for {
-		at, ok := p.ctx.timers.pop(d, now)
+		at, ok := p.ctx.timers.popHeld(d, now, &p.clocks)
 		if !ok {
 			p.firing = false
 			return nil
@@ -302,9 +303,7 @@ func (p *keyedFunction[K, R]) wake() {
 	if p.onTimer == nil {
 		return
 	}
-	if at, ok := p.ctx.timers.next(ProcessingTime); ok {
-		p.rt.SetTimer(at)
-	}
+	p.ctx.timers.wake(p.rt)
 }
 
 func (p *keyedFunction[K, R]) Finish() error { return nil }

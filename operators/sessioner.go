@@ -197,6 +197,7 @@ func (o *sessioner[K, T, A, R]) onWatermark(watermark int64) error {
 		return nil
 	}
 	defer func() { o.firing = false }()
+	defer o.clocks.forgetFloors()
 	if mutant.On("mark-before-results") {
 		o.ctx.out.mark(watermark)
 	}

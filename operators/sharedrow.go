@@ -132,8 +132,8 @@ func (r *sharedRow[T]) goneFrom(window int64) (number int64) {
 	return number
 }
 
-// begins notes that a window of processing time has gone, with all that is in it.
-func (r *sharedRow[T]) begins(window int64) {
+// goes notes that a window of processing time has gone, with all that is in it.
+func (r *sharedRow[T]) goes(window int64) {
 	if mutant.On("gone-window-holds") {
 		return
 	}

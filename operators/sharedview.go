@@ -32,11 +32,24 @@ func (v *sharedView[T]) purge(next int64) {
 // leave notes what an evictor has left of what was gathered of the window. next is
 // the number of the next record.
 func (v *sharedView[T]) leave(g *gathering[T], left []Element[T], next int64) {
-	rest := left
-	now := sharedView[T]{from: v.from, seen: v.seen, onTime: v.onTime}
+	now, rest := v.without(g, left, next)
+	switch shares := len(v.own) == 0; {
+	case len(rest) == 0 && len(left) == len(g.elements): // it has evicted nothing
+	case len(rest) > 0 || !shares:
+		*v = sharedView[T]{from: next, seen: v.seen, onTime: v.onTime, own: slices.Clone(left)}
+	default:
+		*v = now
+	}
+}
+
+// without gives a view with a gap for every element that was gathered and is not left,
+// and the rest of what is left from the first one on that was not gathered in its
+// order: then there is no such view.
+func (v *sharedView[T]) without(g *gathering[T], left []Element[T], next int64) (now sharedView[T], rest []Element[T]) {
+	now = sharedView[T]{from: v.from, seen: v.seen, onTime: v.onTime}
 	gaps, kept, evicted := v.gaps, v.from, false // kept: behind the last one that stays
 	for i, number := range g.numbers {
-		if len(rest) == 0 || !sameBits(&g.elements[i], &rest[0]) {
+		if len(left) == 0 || !sameBits(&g.elements[i], &left[0]) {
 			evicted = true
 			continue
 		}
@@ -46,18 +59,12 @@ func (v *sharedView[T]) leave(g *gathering[T], left []Element[T], next int64) {
 		if evicted {
 			now.gap(kept, number)
 		}
-		rest, kept, evicted = rest[1:], number+1, false
+		left, kept, evicted = left[1:], number+1, false
 	}
-	switch shares := len(v.own) == 0; {
-	case len(rest) == 0 && len(left) == len(g.elements): // it has evicted nothing
-	case len(rest) > 0 || !shares:
-		*v = sharedView[T]{from: next, seen: v.seen, onTime: v.onTime, own: slices.Clone(left)}
-	default:
-		if evicted || len(gaps) > 0 {
-			now.gap(kept, next)
-		}
-		*v = now
+	if evicted || len(gaps) > 0 {
+		now.gap(kept, next)
 	}
+	return now, left
 }
 
 // gap notes that the window has nothing between two numbers.
@@ -75,7 +82,8 @@ func sameBits[T any](a, b *Element[T]) bool {
 	return bytes.Equal(unsafe.Slice((*byte)(unsafe.Pointer(a)), size), unsafe.Slice((*byte)(unsafe.Pointer(b)), size))
 }
 
-// viewCodec writes a view, the number of gaps before them.
+// viewCodec writes whether the window has fired on time, where it begins and what it
+// has shown, the gaps behind their number, and what it has for itself.
 type viewCodec[T any] struct{ elements Codec[[]Element[T]] }
 
 func (c *viewCodec[T]) Name() string { return "view, " + c.elements.Name() }

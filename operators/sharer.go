@@ -70,14 +70,38 @@ func (o *sharer[K, T, R]) declare(groups int) error {
 }
 
 func (o *sharer[K, T, R]) Open() error {
-	o.kept.entries = 0
-	o.rows.Scan(func(_ uint64, _ *K, row *sharedRow[T]) bool {
-		o.kept.entries += row.count()
+	if err := o.openShell(); err != nil {
+		return err
+	}
+	o.viewed = o.viewed || o.views.Len() > 0 // of an evictor that is no more
+	o.rows.Scan(func(_ uint64, at *K, _ *sharedRow[T]) bool {
+		key := *at
+		o.reopen(key, o.global.keys.hash(key)) // all of it: windows are placed by it
 		return true
 	})
-	err := o.openShell()
-	o.wake()
-	return err
+	o.timers.wake(o.rt)
+	return nil
+}
+
+// reopen sets the timers of a restored row, as the allowed lateness is now. Those of
+// another lateness find nothing to do.
+func (o *sharer[K, T, R]) reopen(key K, hash uint64) {
+	row, _ := o.rows.Upsert(hash, key)
+	o.kept.entries += row.count()
+	if o.cut.clock == byClock {
+		return
+	}
+	o.set(key, hash, row.ends, o.endOf(row.ends))
+	if row.fires = noWindow; o.trigger != nil || o.lateness() == 0 {
+		return
+	}
+	k := row.ends
+	for k != noWindow && o.cuts.Window(k).MaxTimestamp() <= o.clocks.now(hash) {
+		k = o.after(row, k)
+	}
+	if row.fires = k; k != noWindow {
+		o.set(key, hash, k, o.cuts.Window(k).MaxTimestamp())
+	}
 }
 
 func (o *sharer[K, T, R]) Process(_ int, b *plan.Batch) error { return o.between(b) }
@@ -147,14 +171,14 @@ func (o *sharer[K, T, R]) insert(key K, hash uint64, e Element[T], first int64) 
 	}
 }
 
-// set sets the timer of a window.
+// set moves the scope to window k of a key and sets its timer.
 func (o *sharer[K, T, R]) set(key K, hash uint64, k, at int64) {
 	o.at(key, hash, k)
 	d := EventTime
 	if o.cut.clock == byClock {
 		d = ProcessingTime
 	}
-	o.wakeAt(d, at)
+	o.timers.set(d, at, o.rt)
 }
 
 // at sets the scope to window k of a key.
@@ -212,9 +236,9 @@ func (o *sharer[K, T, R]) setView(v sharedView[T]) {
 	*place = v
 }
 
-// open tells whether a record has come into the window that the scope is at, since it
+// isOpen tells whether a record has come into the window that the scope is at, since it
 // went if it did.
-func (o *sharer[K, T, R]) open(row *sharedRow[T]) bool {
+func (o *sharer[K, T, R]) isOpen(row *sharedRow[T]) bool {
 	from, to := o.cuts.Range(o.k)
 	return row.holds(from, to, row.goneFrom(o.k))
 }
@@ -266,8 +290,7 @@ func (o *sharer[K, T, R]) hasFired(row *sharedRow[T], v *sharedView[T]) bool {
 }
 
 func (o *sharer[K, T, R]) firingOf(fired bool) Firing {
-	early := o.firing && o.cause != NoTime && o.cause < o.scope.key.Window.MaxTimestamp()
-	return firingOf(o.cut.clock, o.scope.key.Window.MaxTimestamp(), early, o.watermark(), o.rt.Now(), fired)
+	return firingOf(o.cut.clock, o.scope.key.Window.MaxTimestamp(), o.timerOf(o.cause), o.watermark(), o.rt.Now(), fired)
 }
 
 // show hands what was gathered to the function. An evictor is asked before and after
@@ -308,8 +331,11 @@ func (o *sharer[K, T, R]) trim(row *sharedRow[T]) {
 
 // needed is the number of the first record of a slice that some window may show.
 func (o *sharer[K, T, R]) needed(row *sharedRow[T], s *sharedSlice[T]) int64 {
-	least := row.next
-	for k := o.cuts.Last(s.slice); k >= max(o.cuts.First(s.slice), row.ends) && len(s.numbers) > 0 && least > s.numbers[0]; k-- {
+	least, first := row.next, max(o.cuts.First(s.slice), row.ends)
+	if len(s.numbers) == 0 {
+		return least
+	}
+	for k := o.cuts.Last(s.slice); k >= first && least > s.numbers[0]; k-- {
 		w := o.cuts.Window(k)
 		v, _ := o.views.Get(o.sub.placeWindow(o.global.scope.hash, w), WindowKey[K]{o.global.scope.key, w})
 		if least = min(least, max(v.from, row.goneFrom(k))); mutant.On("trimmed-for-one") {
@@ -327,6 +353,7 @@ func (o *sharer[K, T, R]) onWatermark(watermark int64) error {
 	if err := o.fireTimers(EventTime, watermark); err != nil {
 		return err
 	}
+	o.clocks.forgetFloors()
 	o.ctx.out.mark(watermark)
 	return nil
 }
@@ -336,20 +363,14 @@ func (o *sharer[K, T, R]) OnProcessingTime(now int64) error {
 	if err := o.fireTimers(ProcessingTime, now); err != nil {
 		return err
 	}
-	o.wake()
+	o.timers.wake(o.rt)
 	return o.ctx.out.flush()
-}
-
-func (o *sharer[K, T, R]) wake() {
-	if at, ok := o.timers.next(ProcessingTime); ok {
-		o.rt.SetTimer(at)
-	}
 }
 
 func (o *sharer[K, T, R]) fireTimers(d Domain, now int64) error {
 	defer func() { o.firing = false }()
 	for {
-		at, ok := o.timers.pop(d, now) // sets the scope
+		at, ok := o.timers.popHeld(d, now, &o.clocks) // sets the scope
 		if !ok {
 			return nil
 		}
@@ -373,16 +394,18 @@ func (o *sharer[K, T, R]) onTimer(d Domain, at int64) error {
 	if o.cause = at; d == ProcessingTime {
 		o.cause = NoTime
 	}
-	if row := o.row(); !o.hasGone(d, at) && o.open(&row) {
+	row := o.row()
+	if o.hasGone(&row) {
+		return nil
+	}
+	if o.isOpen(&row) && !(o.isEnd(d, at) && o.endedBefore(d, at)) {
 		if err := o.ask(d, at); err != nil {
 			return err
 		}
 	}
 	if o.trigger == nil && o.lateness() > 0 && at == o.scope.key.Window.MaxTimestamp() {
-		row, _ := o.rows.Upsert(hash, key)
-		if row.fires = o.after(row, k); row.fires != noWindow {
-			o.set(key, hash, row.fires, o.cuts.Window(row.fires).MaxTimestamp())
-		}
+		o.fireNext(key, hash, k) // the window itself ends later
+		return nil
 	}
 	if !o.isEnd(d, at) {
 		return nil
@@ -394,16 +417,18 @@ func (o *sharer[K, T, R]) onTimer(d Domain, at int64) error {
 	return nil
 }
 
-// hasGone tells whether a window of event time has ended before a timer, which the
-// trigger has left. The watermark may be ahead of the timers that it fires.
-func (o *sharer[K, T, R]) hasGone(d Domain, at int64) bool {
-	switch {
-	case o.cut.clock == byClock:
-		return false
-	case d == EventTime:
-		return o.endOf(o.k) < at
+// fireNext sets the timer for the window to fire behind window k, if there is one.
+func (o *sharer[K, T, R]) fireNext(key K, hash uint64, k int64) {
+	row, _ := o.rows.Upsert(hash, key)
+	if row.fires = o.after(row, k); row.fires != noWindow {
+		o.set(key, hash, row.fires, o.cuts.Window(row.fires).MaxTimestamp())
 	}
-	return o.endOf(o.k) <= o.watermark()
+}
+
+// hasGone tells whether the window of event time that the scope is at has ended: its
+// trigger may have left a timer.
+func (o *sharer[K, T, R]) hasGone(row *sharedRow[T]) bool {
+	return o.cut.clock == byEvents && (len(row.slices) == 0 || o.k < row.ends)
 }
 
 // ask has the trigger say what becomes of the window.
@@ -425,7 +450,7 @@ func (o *sharer[K, T, R]) isEnd(d Domain, at int64) bool {
 // clear drops what the window has for itself. What no firing has shown is counted.
 func (o *sharer[K, T, R]) clear() error {
 	row := o.row()
-	if !o.open(&row) {
+	if !o.isOpen(&row) {
 		return nil
 	}
 	if o.trigger != nil {
@@ -455,7 +480,7 @@ func (o *sharer[K, T, R]) leave(key K, hash uint64, k int64) {
 		return
 	}
 	if o.cut.clock == byClock {
-		row.begins(k)
+		row.goes(k)
 	}
 	row.ends = o.after(row, k)
 	o.set(key, hash, row.ends, o.endOf(row.ends))
@@ -471,18 +496,12 @@ func (o *sharer[K, T, R]) after(row *sharedRow[T], k int64) int64 {
 	return noWindow
 }
 
-func (o *sharer[K, T, R]) wakeAt(d Domain, at int64) {
-	if o.timers.register(d, at) && d == ProcessingTime {
-		o.rt.SetTimer(at)
-	}
-}
-
 // What triggers may ask: paneTimers. A trigger is asked at the end of a window anyway,
 // and cannot take that timer back.
 
 func (o *sharer[K, T, R]) register(d Domain, at int64) {
 	if !o.isEnd(d, at) {
-		o.wakeAt(d, at)
+		o.timers.set(d, at, o.rt)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
+	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/persistence"
 	"github.com/weirflow/weir/persistence/table"
 )
@@ -44,7 +45,8 @@ type timers[K comparable] struct {
 	tables  [2]*table.Table[timerKey[K], struct{}]
 	slabs   [2]timerSlabs
 	queues  [2]timerQueue[K]
-	dead    int // in both queues
+	dead    int              // in both queues
+	held    []queuedTimer[K] // due, but not for their groups yet: see popHeld
 }
 
 type timerKey[K comparable] struct {
@@ -82,13 +84,16 @@ func (t *timers[K]) register(d Domain, at int64) (next bool) {
 	return t.add(t.scope.hash, d, timerKey[K]{t.scope.key, at})
 }
 
+// ahead learns how far ahead a timer is that is about to be registered, in ms.
+func (t *timers[K]) ahead(d Domain, ms int64) { t.slabs[d].ahead(ms) }
+
 func (t *timers[K]) add(hash uint64, d Domain, k timerKey[K]) (next bool) {
 	if _, existed := t.tables[d].Upsert(t.placed(hash, d, k)); existed {
 		return false
 	}
 	q := &t.queues[d]
 	q.push(queuedTimer[K]{at: k.at, hash: hash, key: k.key})
-	if t.tables[d].Len() == manyTimers && t.slabs[d].undecided() {
+	if t.tables[d].Len() == manyTimers && !t.slabs[d].decided {
 		t.cutSlabs(d)
 	}
 	first, _ := q.first()
@@ -147,6 +152,40 @@ func (t *timers[K]) pop(d Domain, now int64) (at int64, ok bool) {
 		t.dead--
 	}
 	return 0, false
+}
+
+// set registers a timer for the current key, and asks the runtime for it if it is the
+// next one of processing time.
+func (t *timers[K]) set(d Domain, at int64, rt *plan.Runtime) {
+	if t.register(d, at) && d == ProcessingTime {
+		rt.SetTimer(at)
+	}
+}
+
+// wake asks the runtime for the next timer of processing time. One that is overdue
+// when a restored subtask opens so fires at once.
+func (t *timers[K]) wake(rt *plan.Runtime) {
+	if at, ok := t.next(ProcessingTime); ok {
+		rt.SetTimer(at)
+	}
+}
+
+// popHeld is pop, but for timers of event time in key groups whose own clock is ahead
+// of the subtask's: those were set behind that clock, and wait until it is passed.
+func (t *timers[K]) popHeld(d Domain, now int64, clocks *groupClocks) (at int64, ok bool) {
+	if d == ProcessingTime || clocks.floors == nil {
+		return t.pop(d, now)
+	}
+	for at, ok = t.pop(d, now); ok && clocks.holds(t.scope.hash); at, ok = t.pop(d, now) {
+		t.held = append(t.held, queuedTimer[K]{at: at, hash: t.scope.hash, key: t.scope.key})
+	}
+	if !ok {
+		for _, h := range t.held {
+			t.add(h.hash, d, timerKey[K]{h.key, h.at})
+		}
+		t.held = t.held[:0]
+	}
+	return at, ok
 }
 
 // next is the time of the first timer of a domain, or of one deleted before it.

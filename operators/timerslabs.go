@@ -26,9 +26,11 @@ type timerSlabs struct {
 
 const (
 	slabBits   = 6       // 64 parts
-	spanSlabs  = 8       // at most 256 slabs in a span
+	spanBits   = 8       // a span has at most 256 slabs
 	manyTimers = 1 << 12 // to decide, and to move once
 	fewTimes   = 16
+
+	maxSlabSpan = 1 << 40 // 35 years, in ms: leaves room to calculate
 )
 
 // of gives the slab of a time.
@@ -41,11 +43,6 @@ func (s *timerSlabs) ahead(ms int64) {
 	}
 }
 
-// maxSlabSpan leaves room to calculate: 35 years, in ms.
-const maxSlabSpan = 1 << 40
-
-func (s *timerSlabs) undecided() bool { return !s.decided }
-
 // decide cuts slabs by the times of many timers, which it sorts.
 func (s *timerSlabs) decide(times []int64) {
 	s.decided = true
@@ -57,5 +54,5 @@ func (s *timerSlabs) decide(times []int64) {
 	if len(slices.Compact(times)) < fewTimes {
 		return
 	}
-	s.bits, s.shift = slabBits, uint(bits.Len64(uint64(max(span, 1))>>spanSlabs))
+	s.bits, s.shift = slabBits, uint(bits.Len64(uint64(max(span, 1))>>spanBits))
 }

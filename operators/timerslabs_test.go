@@ -105,3 +105,47 @@ func (s *timersOfTest) mustFire(t *testing.T, want map[timerKey[int64]]bool) {
 		t.Fatalf("%s: one more at %d, %d left", s.name, at, s.Len())
 	}
 }
+
+// S78, border 6: a timer that is set behind the clock waits for the next greater watermark of its own key group, which
+// after a rescale may be ahead of the subtask's.
+func TestS78_OverdueTimerWaitsForItsGroup(t *testing.T) {
+	timers, clocks := manyTimersOf(t), newGroupClocks("key")
+	clocks.groups, clocks.max = messages.KeyGroupRange{To: slabGroups}, slabGroups
+	timers.enter(1)
+	ahead := messages.KeyGroupOf(timers.scope.hash, slabGroups)
+	for g := range messages.KeyGroup(slabGroups) {
+		if clocks.raise(g, 7); g == ahead {
+			clocks.raise(g, 23)
+		}
+	}
+	clocks.start()
+	for key := int64(1); key < 50; key++ {
+		timers.enter(key)
+		timers.register(EventTime, -15)
+	}
+	fired := map[int64]int64{}
+	for _, watermark := range []int64{8, 23, 24} {
+		if !clocks.advance(watermark) {
+			t.Fatalf("the clock did not advance to %d", watermark)
+		}
+		for at, ok := timers.popHeld(EventTime, watermark, &clocks); ok; at, ok = timers.popHeld(EventTime, watermark, &clocks) {
+			if fired[timers.scope.key] = watermark; at != -15 {
+				t.Errorf("key %d fires at %d", timers.scope.key, at)
+			}
+		}
+		clocks.forgetFloors()
+	}
+	for key := int64(1); key < 50; key++ {
+		timers.enter(key)
+		want := int64(8)
+		if messages.KeyGroupOf(timers.scope.hash, slabGroups) == ahead {
+			want = 24
+		}
+		if fired[key] != want {
+			t.Errorf("key %d fired at watermark %d, want %d", key, fired[key], want)
+		}
+	}
+	if timers.Len() != 0 {
+		t.Errorf("%d timers left", timers.Len())
+	}
+}

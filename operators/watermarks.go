@@ -192,8 +192,8 @@ func (s WatermarkStrategy[T]) validate() error {
 	if s.granularity < 0 || s.granularity%time.Millisecond != 0 {
 		errs = append(errs, fmt.Errorf("Granularity(%v): give whole milliseconds, or 0 for a watermark whenever it grows", s.granularity))
 	}
-	if s.idle < 0 {
-		errs = append(errs, fmt.Errorf("Idle(%v): give a duration above 0, or 0 for never", s.idle))
+	if s.idle < 0 || s.idle > 0 && s.idle < time.Millisecond {
+		errs = append(errs, fmt.Errorf("Idle(%v): give a duration of at least 1 ms, or 0 for never", s.idle))
 	}
 	if s.periodic && s.every <= 0 {
 		errs = append(errs, fmt.Errorf("Periodic(%v): give an interval above 0", s.every))

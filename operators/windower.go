@@ -175,6 +175,7 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 		o.last = nil
 	}
 	o.clocks.advance(watermark)
+	o.clocks.forgetFloors()
 	o.out.mark(watermark)
 	o.sides.mark(watermark)
 }

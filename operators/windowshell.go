@@ -49,9 +49,10 @@ type windowShell[K comparable, T, A, R any] struct {
 	function windowFunction[K, A, R]
 	opened   bool
 
-	ctx     WindowContext[K, R]
-	clocks  groupClocks
-	tooLate *emitter[T] // in the side outputs; nil without a tag
+	ctx      WindowContext[K, R]
+	clocks   groupClocks
+	restored groupClocks // the clocks with which it opened
+	tooLate  *emitter[T] // in the side outputs; nil without a tag
 
 	dropped, outside, unseen, assigned *plan.Counter
 }
@@ -112,6 +113,7 @@ func (o *windowShell[K, T, A, R]) initShell(rt *plan.Runtime) error {
 
 func (o *windowShell[K, T, A, R]) openShell() error {
 	o.clocks.start()
+	o.restored = o.clocks
 	if o.function.open != nil {
 		if err := o.function.open(openContext(o.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
@@ -178,6 +180,20 @@ func (o *windowShell[K, T, A, R]) reject(v T, ts int64) {
 func (o *windowShell[K, T, A, R]) enter(key K, hash uint64, w Window) {
 	o.global.scope.key, o.global.scope.hash = key, hash
 	o.scope.key, o.scope.hash = WindowKey[K]{key, w}, o.sub.placeWindow(hash, w)
+}
+
+// endedBefore tells whether a window that is to end at a watermark had fired all that
+// it fires when it was restored: it waited longer then, for later records.
+func (o *windowShell[K, T, A, R]) endedBefore(d Domain, end int64) bool {
+	return d == EventTime && end <= o.restored.now(o.global.scope.hash)
+}
+
+// timerOf is the event time of the timer that is worked on, NoTime for a record.
+func (o *windowShell[K, T, A, R]) timerOf(cause int64) int64 {
+	if !o.firing {
+		return NoTime
+	}
+	return cause
 }
 
 func (o *windowShell[K, T, A, R]) lateness() int64 { return o.spec.w.lateness.Milliseconds() }

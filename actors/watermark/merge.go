@@ -53,7 +53,7 @@ func NewMerge(n int) *Merge {
 // Add adds an input and gives its index. An active one takes part at once.
 func (m *Merge) Add(watermark int64, idle bool) int {
 	m.inputs = append(m.inputs, input{watermark: watermark, idle: idle})
-	m.idle = m.allIdle()
+	m.idle = m.noneTakesPart()
 	return len(m.inputs) - 1
 }
 
@@ -62,7 +62,7 @@ func (m *Merge) Add(watermark int64, idle bool) int {
 // RestoreCurrent and Raise bring that up.
 func (m *Merge) Restore(i int, watermark int64, idle bool) {
 	m.inputs[i] = input{watermark: watermark, idle: idle, lagging: !idle && watermark < m.current}
-	m.idle = m.allIdle()
+	m.idle = m.noneTakesPart()
 }
 
 // RestoreCurrent sets the combined clock to what a snapshot says of it. An
@@ -110,7 +110,7 @@ func (m *Merge) SetIdle(i int, idle bool) (grew bool) {
 // update is for when an input has changed.
 func (m *Merge) update() (grew bool) {
 	was := m.idle
-	if m.idle = m.allIdle(); m.idle {
+	if m.idle = m.noneTakesPart(); m.idle {
 		return !was && m.set(m.greatest())
 	}
 	return m.raise()
@@ -171,8 +171,8 @@ func (m *Merge) greatest() int64 {
 	return greatest
 }
 
-// allIdle tells whether no input takes part, and one may still bring something.
-func (m *Merge) allIdle() bool {
+// noneTakesPart tells whether no input takes part, and one may still bring something.
+func (m *Merge) noneTakesPart() bool {
 	for i := range m.inputs {
 		if in := &m.inputs[i]; !in.idle && in.watermark < messages.MaxWatermark {
 			return false

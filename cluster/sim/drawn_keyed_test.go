@@ -160,19 +160,19 @@ func newBuckets(o *sim.Outside, s *stage, st *operators.States[int64]) *buckets 
 	return &buckets{o: o, s: s, spans: operators.NewMapState[int64, event](st, "spans"), ends: operators.NewListState[int64](st, "ends")}
 }
 
-type bucketContext = operators.Context[int64, event]
+type keyedContext = operators.Context[int64, event]
 
-func (b *buckets) ProcessElement(ctx *bucketContext, e event) error { return b.ProcessElement1(ctx, e) }
+func (b *buckets) ProcessElement(ctx *keyedContext, e event) error { return b.ProcessElement1(ctx, e) }
 
-func (b *buckets) ProcessElement1(ctx *bucketContext, e event) error { return b.add(ctx, e, false) }
+func (b *buckets) ProcessElement1(ctx *keyedContext, e event) error { return b.add(ctx, e, false) }
 
-func (b *buckets) ProcessElement2(ctx *bucketContext, e event) error {
+func (b *buckets) ProcessElement2(ctx *keyedContext, e event) error {
 	e.Value = -e.Value
 	return b.add(ctx, e, true)
 }
 
 // add sets a timer for the end of the span, and one too many, which it takes back.
-func (b *buckets) add(ctx *bucketContext, e event, second bool) error {
+func (b *buckets) add(ctx *keyedContext, e event, second bool) error {
 	b.o.MayFail()
 	if ctx.Time() != e.At || ctx.CurrentWatermark() >= e.At {
 		ctx.Emit(event{ID: -1, Key: e.Key, At: ctx.Time(), Value: ctx.CurrentWatermark()}) // nobody expects it
@@ -191,7 +191,7 @@ func (b *buckets) add(ctx *bucketContext, e event, second bool) error {
 	return nil
 }
 
-func (b *buckets) OnTimer(ctx *bucketContext, at int64, _ operators.Domain) error {
+func (b *buckets) OnTimer(ctx *keyedContext, at int64, _ operators.Domain) error {
 	b.o.MayFail()
 	sum, _ := b.spans.Get(at)
 	b.spans.Delete(at)

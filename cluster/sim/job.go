@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/weirflow/weir/actors/env"
@@ -155,7 +156,7 @@ func (j *job) explained(err error) error {
 		f.Setting = fmt.Sprintf("mode %d, %d nodes, input lasts %v (hasty %v, slow store %v), batches of %d, linger %v, %d credits, checkpoints %+v, restart %v, faults within %v",
 			j.mode, j.params.nodes, j.params.lasts, j.params.hasty, j.params.slow, c.BatchRecords, c.Linger, c.Credits, c.Checkpoint, c.Restart, j.params.faults.Within)
 		if j.plan != nil {
-			f.Topology = j.things.note + j.plan.Text(plan.Mode(j.mode))
+			f.Topology = strings.TrimSuffix(j.things.note, "\n") + "\n" + j.plan.Text(plan.Mode(j.mode))
 		}
 	}
 	return err

@@ -128,13 +128,10 @@ func encoding[T any]() func(v T) (string, error) {
 
 // showing is a record as %+v shows it.
 func showing[T any](record string) string {
-	codec, err := operators.CodecOf[T]()
-	if err != nil {
-		return fmt.Sprintf("%q", record)
+	if codec, err := operators.CodecOf[T](); err == nil {
+		if v, _, err := codec.Decode([]byte(record)); err == nil {
+			return fmt.Sprintf("%+v", v)
+		}
 	}
-	v, _, err := codec.Decode([]byte(record))
-	if err != nil {
-		return fmt.Sprintf("%q", record)
-	}
-	return fmt.Sprintf("%+v", v)
+	return fmt.Sprintf("%q", record)
 }

@@ -70,7 +70,7 @@ type watch struct {
 	clock operators.ValueState[int64]
 }
 
-func (w *watch) ProcessElement(ctx *bucketContext, e event) error {
+func (w *watch) ProcessElement(ctx *keyedContext, e event) error {
 	now := ctx.CurrentWatermark()
 	if before, some := w.clock.Get(); some && now < before {
 		w.o.Fail("S110: the clock of key %d has gone back from %d to %d", e.Key, before, now)
@@ -101,7 +101,7 @@ func (f *showing) Process(c *windowContext, all []operators.Element[event]) erro
 }
 
 // Without alignment the subtasks of one checkpoint are ahead of its barrier each by
-// as much as its channels happen to be, so their clocks differ. S101, S110: records
+// as much as its channels happen to be, so their clocks differ. S110: records
 // may count twice, but none is lost, and no clock goes back.
 func TestSimSkewed(t *testing.T) {
 	topology := func(o *sim.Outside) *operators.Topology { return skewed(o, behind(o)) }
@@ -110,7 +110,7 @@ func TestSimSkewed(t *testing.T) {
 }
 
 // Where splits fall silent, it is chance which subtask hears first that another is
-// back, and whether it is behind. S102, S110: each record counts once.
+// back, and whether it is behind. S110: each record counts once.
 func TestSimSilent(t *testing.T) {
 	topology := func(o *sim.Outside) *operators.Topology {
 		return skewed(o, behind(o).Idle(ms([]int64{2, 10, 50, 200}[o.Draw("idle", 0, 3)])))

@@ -28,7 +28,7 @@ func ExampleTwo() {
 	h.WatermarkB(2_500)
 	fmt.Println("both inputs past it:", h.Output(), h.StateSize())
 	// Output:
-	// second input behind: [/ again @1700] 2
+	// second input behind: [/ again @1700] 1
 	// both inputs past it: [] 0
 }
 

@@ -186,7 +186,8 @@ func (s *stand) Timers() int {
 
 // StateSize is the number of entries in all states, timers left out: a value
 // counts as one for each key that has it, a list or map as many as it holds, a
-// window one for each key in it. What should be forgotten must bring it down.
+// join one or two for each key, a window one for each key in it, or one for each
+// record where windows share them. What should be forgotten must bring it down.
 func (s *stand) StateSize() int {
 	s.t.Helper()
 	s.flush()
