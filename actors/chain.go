@@ -45,8 +45,9 @@ func (s *subtask) newNode(op *plan.Operator) *node {
 	n := &node{op: op, id: s.id, outputs: fans{}, clock: messages.NoWatermark}
 	n.rt = &plan.Runtime{
 		Job: s.o.Job, Operator: op.Name, Index: s.id.Index, Parallelism: op.Parallelism, MaxParallelism: s.o.Plan.MaxParallelism,
-		Groups:  messages.KeyGroupsOf(s.id.Index, op.Parallelism, s.o.Plan.MaxParallelism),
-		Attempt: s.attempt, Restored: s.restore != nil, Context: s.ctx,
+		Groups:      messages.KeyGroupsOf(s.id.Index, op.Parallelism, s.o.Plan.MaxParallelism),
+		StepResults: s.o.BatchRecords * s.o.Credits, // what a channel takes at a time
+		Attempt:     s.attempt, Restored: s.restore != nil, Context: s.ctx,
 		Logger:    s.o.Logger.With(slog.String("operator", string(op.Name)), slog.Int("subtask", s.id.Index)),
 		Now:       s.now,
 		SetTimer:  func(at int64) { s.wake(n, at) },
@@ -91,6 +92,11 @@ func (n *node) counter(name string) *plan.Counter {
 	n.counters = append(n.counters, namedCounter{name, c})
 	slices.SortFunc(n.counters, func(a, b namedCounter) int { return cmp.Compare(a.name, b.name) })
 	return c
+}
+
+// node finds an operator of the chain.
+func (c *chain) node(op *plan.Operator) *node {
+	return c.nodes[slices.IndexFunc(c.nodes, func(n *node) bool { return n.op == op })]
 }
 
 // init runs Init of every operator, the last first, so that outputs exist.

@@ -16,16 +16,15 @@ func (s *subtask) clock() (watermark int64, idle bool) {
 	return s.in.clock.Current(), s.in.clock.Idle()
 }
 
-// sayHello tells the receivers where the outputs are: at the clock, unless the
-// head has results pending. Those must not come behind the watermark that the
+// sayHello tells the receivers where the outputs are: at the clock, unless an
+// operator has results pending. Those must not come behind the watermark that the
 // receivers begin with.
 func (s *subtask) sayHello() {
-	watermark, idle := s.clock()
-	if s.deferrer != nil && !mutant.On("hello-ahead") {
-		watermark = s.deferrer.OutputWatermark(watermark)
-	}
+	_, idle := s.clock()
 	s.idle = idle && !s.pending()
-	s.out.broadcast(element{kind: kindHello, watermark: watermark, idle: s.idle})
+	for _, x := range s.out.edges {
+		x.broadcast(element{kind: kindHello, watermark: s.watermarkOn(x.edge), idle: s.idle})
+	}
 	s.out.flush()
 }
 
@@ -60,7 +59,8 @@ func (s *subtask) onStatus(i int, idle bool) error {
 // tellIdle tells the receivers whether to wait for watermarks of this subtask.
 // While results are pending they must.
 func (s *subtask) tellIdle() {
-	if idle := s.in.clock.Idle() && !s.pending(); idle != s.idle {
+	_, idle := s.clock()
+	if idle = idle && !s.pending(); idle != s.idle {
 		s.idle = idle
 		s.out.broadcast(element{kind: kindStatus, idle: idle})
 	}

@@ -64,15 +64,22 @@ func (s *subtask) afterTimer() error {
 	return s.run()
 }
 
-// becomeDeferring learns what the head can do. A source cannot: it is alone with
-// its splits.
+// becomeDeferring learns what the head can do, and who steps.
 func (s *subtask) becomeDeferring(head *node) {
 	s.gate, _ = head.inst.(plan.Gate)
-	s.deferrer, _ = head.inst.(plan.Deferrer)
+	for _, n := range s.ops.nodes {
+		if _, ok := n.inst.(plan.Stepper); ok {
+			s.steppers = append(s.steppers, n)
+		} else if d, ok := n.inst.(plan.Deferrer); ok {
+			s.deferrer = d
+		}
+	}
 }
 
 // gateOpen tells whether the head takes another batch.
 func (s *subtask) gateOpen() bool { return s.gate == nil || s.gate.Ready() }
 
-// pending tells whether the head has results to come.
-func (s *subtask) pending() bool { return s.deferrer != nil && s.deferrer.Pending() }
+// pending tells whether results are to come of what is worked off.
+func (s *subtask) pending() bool {
+	return s.deferrer != nil && s.deferrer.Pending() || s.stepper() != nil
+}

@@ -38,9 +38,13 @@ func (s *subtask) onElement(e *element) error {
 	return s.run()
 }
 
-// ready tells whether another batch may be worked off: every output has
-// credit, and no sink waits for its transaction.
-func (s *subtask) ready() bool {
+// ready tells whether a source or a timer may give something to work off: it is
+// able to leave, and no operator has results of the last batch pending.
+func (s *subtask) ready() bool { return s.able() && s.stepper() == nil }
+
+// able tells whether what is worked off can leave: every output has credit, and
+// no sink waits for its transaction.
+func (s *subtask) able() bool {
 	for _, n := range s.ops.nodes {
 		if n.sink != nil && n.sink.paused() {
 			return false
@@ -52,7 +56,7 @@ func (s *subtask) ready() bool {
 // run works off what came in, as far as barriers, gates and credit allow, what
 // operators had done elsewhere first.
 func (s *subtask) run() error {
-	for s.started && s.ready() {
+	for s.started && s.able() {
 		if s.running && len(s.results) > 0 {
 			if err := s.takeResult(); err != nil {
 				return err
@@ -64,6 +68,7 @@ func (s *subtask) run() error {
 			return nil
 		}
 		s.busy()
+		s.fed = s.fed || e.kind != kindBarrier
 		if err := s.consume(i, e); err != nil {
 			return err
 		}
@@ -75,7 +80,13 @@ func (s *subtask) next() (channel int, e *element) {
 	if s.in.waiting == 0 {
 		return 0, nil
 	}
-	return s.in.next(s.gateOpen())
+	switch {
+	case s.fed && s.running && s.stepper() != nil:
+		return s.in.next(only(kindBarrier))
+	case !s.gateOpen():
+		return s.in.next(anything &^ only(kindBatch))
+	}
+	return s.in.next(anything)
 }
 
 func (s *subtask) consume(i int, e *element) error {

@@ -16,7 +16,8 @@ import (
 //
 // Invariants: an element waits in its channel's queue only while the channel
 // is blocked by a barrier, the outputs are out of credit, a batch waits for the
-// head's gate, or some channel has not said hello; within a channel nothing overtakes. A queue holds at most
+// head's gate, anything but a barrier for a step of an operator, or some channel
+// has not said hello; within a channel nothing overtakes. A queue holds at most
 // the channel's credits in batches, and a few elements that cost none.
 type inputs struct {
 	channels []*inChannel
@@ -72,12 +73,19 @@ func (in *inputs) arrive(e *element) (channel int, err error) {
 	return i, nil
 }
 
-// next takes the element to work off now, or nil. Channels take turns. Unless
-// batches is true, what comes must not be one.
-func (in *inputs) next(batches bool) (channel int, e *element) {
+// kinds is a set of kinds of elements.
+type kinds uint
+
+const anything = ^kinds(0)
+
+func only(k kind) kinds { return 1 << k }
+
+// next takes the element of the kinds wanted to work off now, or nil. Channels
+// take turns.
+func (in *inputs) next(wanted kinds) (channel int, e *element) {
 	for k := range in.channels {
 		i := (in.turn + k) % len(in.channels)
-		if c := in.channels[i]; len(c.queue) > 0 && (batches || c.queue[0].kind != kindBatch) && in.mayTake(i, c.queue[0]) {
+		if c := in.channels[i]; len(c.queue) > 0 && wanted&only(c.queue[0].kind) != 0 && in.mayTake(i, c.queue[0]) {
 			in.turn = (i + 1) % len(in.channels)
 			return i, in.take(c)
 		}

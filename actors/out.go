@@ -231,12 +231,16 @@ func (o *outputs) dropSides() {
 // broadcast puts one element on every channel, behind all that was pushed.
 func (o *outputs) broadcast(e element) {
 	for _, x := range o.edges {
-		x.flush()
-		for _, c := range x.channels {
-			if c != nil {
-				copied := e
-				c.window.Offer(&copied)
-			}
+		x.broadcast(e)
+	}
+}
+
+func (x *exchange) broadcast(e element) {
+	x.flush()
+	for _, c := range x.channels {
+		if c != nil {
+			copied := e
+			c.window.Offer(&copied)
 		}
 	}
 }

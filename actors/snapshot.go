@@ -78,13 +78,13 @@ func (s *subtask) freeze(n messages.CheckpointID) (parts []part, declined, err e
 }
 
 func (s *subtask) freezeNode(n messages.CheckpointID, nd *node) (part, error) {
-	watermark, idle := s.clock()
+	_, idle := s.clock()
 	p := part{
 		groups: nd.rt.Groups,
 		prefix: persistence.BlobPrefix(s.o.Job, s.attempt, n, nd.op.Name, s.id.Index),
 		snapshot: &messages.OperatorSnapshot{
 			Operator: string(nd.op.Name), Index: int32(s.id.Index), Parallelism: int32(nd.op.Parallelism),
-			Watermark: watermark, Idle: idle, Finished: nd.finished,
+			Watermark: s.inputWatermark(nd), Idle: idle, Finished: nd.finished,
 		},
 	}
 	if nd.sink != nil {

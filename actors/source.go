@@ -271,7 +271,8 @@ func (src *source) end(drain bool) error {
 			return err
 		}
 	}
-	return src.s.endOfInput()
+	src.s.ending = true
+	return src.s.settle()
 }
 
 // stop ends reading where it is. The end goes out when the outputs take it.

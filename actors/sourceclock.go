@@ -48,15 +48,12 @@ func (src *source) pushMark() error {
 // setIdle makes a split idle or active, and tells the channels when that
 // changes the subtask.
 func (src *source) setIdle(sp *split, idle bool) error {
-	was := src.clock.Idle()
 	if src.clock.SetIdle(sp.input, idle) {
 		if err := src.pushMark(); err != nil {
 			return err
 		}
 	}
-	if now := src.clock.Idle(); now != was {
-		src.s.out.broadcast(element{kind: kindStatus, idle: now})
-	}
+	src.s.tellIdle()
 	src.maybeTellLeast()
 	return nil
 }

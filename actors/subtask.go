@@ -50,6 +50,9 @@ type subtask struct {
 	results   []*workDone           // came in and wait for credit; bounded by who asked for the works
 	gate      plan.Gate             // the head's, or nil
 	deferrer  plan.Deferrer         // the head, or nil
+	steppers  []*node               // in the order of the chain
+	stepping  bool                  // a stepTick is on its way
+	fed       bool                  // something but a barrier was worked off since the last step
 	ending    bool                  // every input ended, and results are pending
 	idle      bool                  // as the outputs were told last
 }
@@ -86,7 +89,11 @@ func (s *subtask) guarded(m any) (err error) {
 			err = &messages.Failure{Subtask: s.id.Proto(), Reason: fmt.Sprintf("panic: %v", r), Stack: string(debug.Stack()), KeyGroup: -1}
 		}
 	}()
-	return s.onMessage(m)
+	if err := s.onMessage(m); err != nil {
+		return err
+	}
+	s.goStepping()
+	return nil
 }
 
 func (s *subtask) must(err error) {
@@ -115,6 +122,8 @@ func (s *subtask) onMessage(m any) error {
 		return s.source.pull()
 	case *readDone:
 		return s.source.onRead(m)
+	case stepTick:
+		return s.onStep()
 	case drainCheck:
 		s.onDrainCheck()
 	case lingerTick:
@@ -177,12 +186,11 @@ func (s *subtask) onAssign(m *messages.AssignSplits) error {
 	if s.source == nil {
 		return nil
 	}
-	was := s.source.clock.Idle()
 	if err := s.source.assign(m.GetAssignment().GetSplits()); err != nil {
 		return s.source.n.fail(err)
 	}
-	if now := s.source.clock.Idle(); now != was && s.running {
-		s.out.broadcast(element{kind: kindStatus, idle: now})
+	if s.running {
+		s.tellIdle()
 	}
 	s.tell(&messages.SplitsAssigned{Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(), Seq: m.GetSeq()})
 	return s.source.pull()

@@ -67,7 +67,7 @@ type Gate interface {
 
 // Deferrer is an Instance whose results may leave long after Process of their
 // records returned. The watermark of its outputs lags behind the clock of its
-// inputs meanwhile, so its operator must be Alone.
+// inputs meanwhile, so its operator must be Alone, unless it is a Stepper.
 type Deferrer interface {
 	// Pending tells whether results are still to come. The end of input, Finish,
 	// and word that the inputs fell idle wait until there are none; barriers do not.
@@ -76,6 +76,21 @@ type Deferrer interface {
 	// last that left before the snapshot, or input, the clock of the inputs, where
 	// nothing is pending. It is asked after RestoreState and before the first batch.
 	OutputWatermark(input int64) int64
+}
+
+// Stepper is a Deferrer whose results are pending only because they are many. It
+// may stand anywhere in its subtask, which has it give them in steps. Between two
+// of them barriers, orders and credit get their turn. So do batches, one at a time,
+// and watermarks: what leaves must not depend on it.
+//
+// Of several in a subtask the last one steps first, so that what one gives finds
+// nothing pending behind it. Only the main output lags. Pending may be true from
+// Open on, and OutputWatermark is asked at every snapshot.
+type Stepper interface {
+	Deferrer
+	// Step gives about Runtime.StepResults of what is pending, once the outputs
+	// take a batch, and never nothing for ever.
+	Step() error
 }
 
 // PanicError is a panic of a user's function off the mailbox, on its way to the
@@ -159,6 +174,7 @@ type Runtime struct {
 	Parallelism    int
 	MaxParallelism int
 	Groups         messages.KeyGroupRange
+	StepResults    int // about how many results a Stepper gives at a time; 0: all at once
 	Attempt        messages.Attempt
 	Restored       bool            // this attempt began from a checkpoint
 	Context        context.Context // ends when the attempt ends
