@@ -25,6 +25,8 @@ type groupClocks struct {
 
 	floors  []int64 // by key group less groups.From; nil once the clock has passed them all
 	highest int64   // of floors
+
+	firing *firing // nil: what a watermark makes due fires at once
 }
 
 func newGroupClocks(key string) groupClocks {
@@ -100,25 +102,33 @@ func (c *groupClocks) Len() int { return 0 }
 
 func (c *groupClocks) Freeze() persistence.Frozen {
 	f := &frozenClocks{from: c.groups.From}
+	f.fired, f.marks = c.firing.freeze()
 	for g := c.groups.From; g < c.groups.To; g++ {
 		f.clocks = append(f.clocks, c.of(g))
 	}
 	return f
 }
 
-// ReadGroup reads the clock of a group, fixed64, the one entry of its block.
+// ReadGroup reads what a group has, entries of fixed64: its clock and, if a firing
+// was under way, the end up to which the group has fired, the last watermark that
+// left, and those that wait.
 func (c *groupClocks) ReadGroup(g messages.KeyGroup, in io.Reader) error {
+	var all []int64
 	err := readBlocks(in, 0, nil, func(p []byte) ([]byte, error) {
 		if len(p) < 8 {
 			return p, errShortBlock
 		}
-		if !mutant.On("group-clock-lost") {
-			c.raise(g, int64(binary.LittleEndian.Uint64(p)))
-		}
+		all = append(all, int64(binary.LittleEndian.Uint64(p)))
 		return p[8:], nil
 	})
 	if err != nil {
 		return fmt.Errorf("state %q, key group %d: %w", c.schema.GetName(), g, err)
+	}
+	if len(all) > 0 && !mutant.On("group-clock-lost") {
+		c.raise(g, all[0])
+	}
+	if len(all) > 2 && c.firing != nil {
+		c.firing.read(g, all[1], all[2], all[3:])
 	}
 	return nil
 }
@@ -135,6 +145,8 @@ func (c *groupClocks) raise(g messages.KeyGroup, floor int64) {
 type frozenClocks struct {
 	from   messages.KeyGroup
 	clocks []int64
+	fired  []int64 // nil: as far as the clocks
+	marks  []int64
 }
 
 func (f *frozenClocks) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
@@ -144,10 +156,20 @@ func (f *frozenClocks) WriteGroup(g messages.KeyGroup, out io.Writer) (int, erro
 	}
 	w := newBlockWriter(out)
 	defer w.release()
-	if err := w.entry(binary.LittleEndian.AppendUint64(w.buf, uint64(clock)), nil); err != nil {
-		return w.total, err
+	for _, v := range f.group(g, clock) {
+		if err := w.entry(binary.LittleEndian.AppendUint64(w.buf, uint64(v)), nil); err != nil {
+			return w.total, err
+		}
 	}
 	return w.total, w.close()
+}
+
+// group is what a group is written as.
+func (f *frozenClocks) group(g messages.KeyGroup, clock int64) []int64 {
+	if f.fired == nil {
+		return []int64{clock}
+	}
+	return append([]int64{clock, f.fired[g-f.from]}, f.marks...)
 }
 
 func (f *frozenClocks) Release() {}

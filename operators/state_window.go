@@ -37,15 +37,21 @@ func (s *windowState[K, Acc]) init() {
 }
 
 // start sets the clock once everything is restored: where several subtasks wrote
-// it, that is the least, for what a lower group has not fired is still to come.
-func (s *windowState[K, Acc]) start(watermark int64) {
+// it, that is the least, for what a lower group has not fired is still to come. It
+// gives the windows that some group owes since before the clock passed them.
+func (s *windowState[K, Acc]) start(watermark int64, f *firing) (due []*window.Pane[*table.Table[K, Acc]]) {
 	panes := s.open.Panes()
 	s.open = window.NewOpen[*table.Table[K, Acc]](s.lateness, watermark)
 	for _, p := range panes {
-		if !s.open.TooLate(p.Window, watermark) {
-			s.open.Add(p.Window, p.State)
+		unfired := f.unfired(p.MaxTimestamp())
+		if !unfired && s.open.TooLate(p.Window, watermark) {
+			continue
+		}
+		if p = s.open.Add(p.Window, p.State); unfired {
+			due = append(due, p)
 		}
 	}
+	return due
 }
 
 // pane gives the open window w, opening it if need be.

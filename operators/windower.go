@@ -2,6 +2,7 @@ package operators
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
@@ -14,7 +15,8 @@ import (
 const lateDropped = "records_late_dropped"
 
 // windower runs an Aggregate: records go into the table of their window, marks
-// between them fire windows.
+// between them fire windows. Windows of few keys fire when the mark is there, others
+// in steps, see the type firing.
 type windower[K comparable, T, Acc, R any] struct {
 	stateless
 	keyedInput[K, T]
@@ -23,9 +25,11 @@ type windower[K comparable, T, Acc, R any] struct {
 	late  *Tag[T]
 	state windowState[K, Acc]
 
-	// The watermark. Its floors outlive the firing of what they stand for: the
-	// clock advances when the windows due have fired.
+	// The watermark. Its floors outlive the firing of what they stand for.
 	clocks groupClocks
+
+	steps firing
+	due   []*window.Pane[*table.Table[K, Acc]] // as many as firing.ends
 
 	rt      *plan.Runtime
 	out     *emitter[WindowResult[K, R]]
@@ -62,6 +66,7 @@ func (o *windower[K, T, Acc, R]) Init(rt *plan.Runtime) error {
 	if err := rt.Register(&o.state); err != nil {
 		return err
 	}
+	o.steps.init(&o.clocks, rt)
 	return o.clocks.init(rt)
 }
 
@@ -70,7 +75,11 @@ func (o *windower[K, T, Acc, R]) Open() error {
 		o.clocks.floors = nil
 	}
 	o.clocks.start()
-	o.state.start(o.clocks.clock)
+	o.steps.start(o.rt.Watermark)
+	o.queue(o.state.start(o.clocks.clock, &o.steps))
+	if !o.steps.pending() {
+		o.steps.over()
+	}
 	return nil
 }
 
@@ -87,10 +96,31 @@ func (o *windower[K, T, Acc, R]) Process(_ int, b *plan.Batch) error {
 	if err := o.add(b, values, hashes, from, len(values)); err != nil {
 		return err
 	}
+	return o.flush()
+}
+
+func (o *windower[K, T, Acc, R]) flush() error {
 	if err := o.out.flush(); err != nil {
 		return err
 	}
 	return o.sides.flush()
+}
+
+// Pending, Step and OutputWatermark are plan.Stepper's.
+func (o *windower[K, T, Acc, R]) Pending() bool { return o.steps.pending() }
+
+func (o *windower[K, T, Acc, R]) OutputWatermark(input int64) int64 {
+	return o.steps.output(input)
+}
+
+func (o *windower[K, T, Acc, R]) Step() error {
+	o.fireDue(o.steps.size)
+	return o.flush()
+}
+
+func (o *windower[K, T, Acc, R]) Finish() error {
+	o.fireDue(math.MaxInt)
+	return o.flush()
 }
 
 // add takes records [from, to) into their windows.
@@ -135,6 +165,9 @@ func (o *windower[K, T, Acc, R]) assign(v T, time int64, hash uint64) error {
 		o.reject(v, time)
 		return nil
 	}
+	if w.MaxTimestamp() <= watermark {
+		o.fireDue(math.MaxInt)
+	}
 	t := o.state.pane(w).State
 	key, acc := o.fold(t, v, hash)
 	if w.MaxTimestamp() <= watermark { // it has fired for this key: again
@@ -161,31 +194,99 @@ func (o *windower[K, T, Acc, R]) weightOf(v T) int64 {
 	return 1
 }
 
-// advance moves the clock and fires what it reaches; results leave before the
-// watermark that caused them.
+// advance moves the clock and fires what it reaches, if that is little; results
+// leave before the watermark that caused them. What is late goes aside at once, so
+// the side outputs do not wait.
 func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 	if watermark <= o.state.open.Watermark() {
 		return
 	}
-	if o.state.open.Advance(watermark) {
-		for _, p := range o.state.open.Due() {
-			o.fireWindow(p)
-		}
-		o.state.clear()
-		o.last = nil
+	o.sides.mark(watermark)
+	was := o.clocks.clock
+	o.clocks.clock = watermark // its floors stay until what they stand for has fired
+	if work := o.state.open.Advance(watermark); !work && !o.steps.pending() {
+		o.pass(watermark)
+		return
 	}
-	o.clocks.advance(watermark)
+	o.last = nil
+	due := o.state.open.Due()
+	if o.steps.pending() || o.entries(due) > o.steps.size {
+		o.steps.begin(watermark, was)
+		o.queue(due)
+		return
+	}
+	for _, p := range due {
+		o.fireWindow(p)
+	}
+	o.state.clear()
+	o.pass(watermark)
+}
+
+// pass lets a watermark leave behind which nothing is pending.
+func (o *windower[K, T, Acc, R]) pass(watermark int64) {
 	o.clocks.forgetFloors()
 	o.out.mark(watermark)
-	o.sides.mark(watermark)
+}
+
+// entries counts the results of windows.
+func (o *windower[K, T, Acc, R]) entries(due []*window.Pane[*table.Table[K, Acc]]) (n int) {
+	for _, p := range due {
+		n += p.State.Len()
+	}
+	return n
+}
+
+// queue has windows wait for steps. The kernel's slice is its own.
+func (o *windower[K, T, Acc, R]) queue(due []*window.Pane[*table.Table[K, Acc]]) {
+	for _, p := range due {
+		o.due, o.steps.ends = append(o.due, p), append(o.steps.ends, p.MaxTimestamp())
+	}
+}
+
+// fireDue fires what is due until a number of results has left, or everything has.
+func (o *windower[K, T, Acc, R]) fireDue(results int) {
+	if !o.steps.pending() {
+		return
+	}
+	for left := results; len(o.due) > 0; {
+		if left <= 0 || o.out.err != nil {
+			return
+		}
+		left -= o.firePart(o.due[0], results)
+	}
+	for _, m := range o.steps.over() {
+		o.out.mark(m)
+	}
+	o.state.clear()
+}
+
+// firePart fires a window if that is little, or else the key group whose turn it
+// is, and gives how many entries that were.
+func (o *windower[K, T, Acc, R]) firePart(p *window.Pane[*table.Table[K, Acc]], little int) (entries int) {
+	for _, m := range o.steps.take(p.MaxTimestamp()) {
+		o.out.mark(m)
+	}
+	last := true
+	if entries = p.State.Len(); !o.steps.begun() && entries <= little {
+		o.fireWindow(p)
+		o.steps.passPane()
+	} else {
+		entries = o.fireGroup(p)
+		last = o.steps.passGroup()
+	}
+	if last {
+		o.due[0] = nil
+		o.due = o.due[1:]
+	}
+	return entries
 }
 
 // fireWindow emits the results of all keys whose group has not fired the window
 // before it was restored, in the order of the table.
 func (o *windower[K, T, Acc, R]) fireWindow(p *window.Pane[*table.Table[K, Acc]]) {
-	restored := p.MaxTimestamp() <= o.clocks.highest
+	mixed := o.steps.mixed(p.MaxTimestamp())
 	p.State.Scan(func(hash uint64, key *K, acc *Acc) bool {
-		if restored && o.clocks.passed(hash, p.MaxTimestamp()) && !mutant.On("fires-again") {
+		if mixed && !o.steps.owes(messages.KeyGroupOf(hash, o.rt.MaxParallelism), p.MaxTimestamp()) {
 			return true
 		}
 		o.fire(p.MaxTimestamp(), hash)
@@ -193,6 +294,22 @@ func (o *windower[K, T, Acc, R]) fireWindow(p *window.Pane[*table.Table[K, Acc]]
 		return o.out.err == nil
 	})
 	o.firing = false
+}
+
+// fireGroup emits the results of the key group whose turn it is, if it owes them.
+func (o *windower[K, T, Acc, R]) fireGroup(p *window.Pane[*table.Table[K, Acc]]) (entries int) {
+	g, owes := o.steps.group()
+	if !owes {
+		return 0
+	}
+	p.State.ScanGroup(g, o.rt.MaxParallelism, func(hash uint64, key *K, acc *Acc) bool {
+		o.fire(p.MaxTimestamp(), hash)
+		o.emit(p.Window, *key, *acc)
+		entries++
+		return o.out.err == nil
+	})
+	o.firing = false
+	return entries
 }
 
 func (o *windower[K, T, Acc, R]) emit(w window.Window, key K, acc Acc) {

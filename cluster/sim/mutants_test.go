@@ -40,6 +40,7 @@ var planted = []struct{ name, what string }{
 	{"no-copy-on-write", "what is written after a barrier shows in its snapshot"},
 	{"forget-kept", "what a sink keeps back is not in the checkpoint"},
 	{"lose-idle-end", "inputs that are idle to their end never reach the maximum watermark"},
+	{"mark-before-steps", "a watermark leaves when the first of the results has that it caused"},
 	{"hello-ahead", "an attempt begins with the watermark of the inputs, though results are pending behind it"},
 	{"floors-forgotten", "after a rescale all key groups have the least watermark of the subtasks that were"},
 }

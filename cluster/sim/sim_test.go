@@ -15,7 +15,7 @@ type scenario struct {
 	check    sim.AtCheckpoint // may be nil
 }
 
-var scenarios = []scenario{drawn, sums, windows, process, drawn, regions, splits, asks}
+var scenarios = []scenario{drawn, sums, windows, process, drawn, regions, splits, asks, cascade}
 
 // of chooses by seed, so that any number of seeds is spread over all scenarios. One
 // that is there twice gets twice as many.

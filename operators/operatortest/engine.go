@@ -30,6 +30,8 @@ type engine struct {
 	attempt messages.Attempt
 	now     int64  // processing time, ms; it moves only by advance
 	works   []work // that subtasks asked for and that have not run
+	results int    // that a step of an operator gives; 0: all
+	halting bool   // steps wait until the next call, so that a snapshot may come before
 }
 
 // world is what outlives an engine when a harness restores.
@@ -38,13 +40,15 @@ type world struct {
 	sides      map[string]*side
 	attempt    messages.Attempt
 	now        int64
+	results    int
+	halting    bool
 }
 
 // newEngine makes the subtasks, restores them from s unless it is nil, and opens
 // them, as a job does: the last operator first, so that who is pushed to is ready.
 func newEngine(t TB, p *plan.Plan, w world, s *Snapshot) *engine {
 	t.Helper()
-	e := &engine{t: t, plan: p, sides: w.sides, attempt: w.attempt, now: w.now}
+	e := &engine{t: t, plan: p, sides: w.sides, attempt: w.attempt, now: w.now, results: w.results, halting: w.halting}
 	for _, op := range p.Operators {
 		e.nodes = append(e.nodes, e.newNodes(op, w, s != nil))
 	}
@@ -88,7 +92,7 @@ func (e *engine) connect(edge *plan.Edge) {
 			receivers = to[i : i+1]
 		}
 		for _, n := range receivers {
-			x.channels = append(x.channels, n.addChannel(from))
+			x.channels = append(x.channels, n.addChannel(from, edge.Tag))
 		}
 		f := from.fan(edge.Tag)
 		f.exchanges = append(f.exchanges, x)
@@ -120,7 +124,7 @@ func (e *engine) backwards(run func(*node) error, call string) {
 func (e *engine) finish() {
 	e.t.Helper()
 	e.forwards(func(n *node) {
-		if n.ended || n.pending() || len(n.senders) == 0 || slices.ContainsFunc(n.senders, func(s *node) bool { return !s.ended }) {
+		if n.ended || n.pending() || len(n.senders) == 0 || slices.ContainsFunc(n.senders, func(s sender) bool { return !s.ended }) {
 			return
 		}
 		n.ended = true
@@ -141,6 +145,7 @@ func (e *engine) advance(d time.Duration) {
 	if d < 0 || d%time.Millisecond != 0 {
 		e.t.Fatalf("AdvanceProcessingTime(%v): processing time is in milliseconds and never goes back; give a whole number of them, at least 0", d)
 	}
+	e.rest()
 	until := e.now + d.Milliseconds()
 	for n := e.due(until); n != nil; n = e.due(until) {
 		n.wake()

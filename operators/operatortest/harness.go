@@ -22,17 +22,17 @@ var oneInput = []messages.OperatorID{"operatortest.input"}
 // has parallelism 1 always, so that its order is that of the calls.
 func Keyed[T, R any](t TB, build func(in *operators.Stream[T]) *operators.Stream[R]) *Harness[T, R] {
 	t.Helper()
-	return &Harness[T, R]{standFor(t, build, 1, false)}
+	return &Harness[T, R]{standFor(t, build, 1, false, false)}
 }
 
-func standFor[T, R any](t TB, build func(in *operators.Stream[T]) *operators.Stream[R], parallelism int, copies bool) *stand {
+func standFor[T, R any](t TB, build func(in *operators.Stream[T]) *operators.Stream[R], parallelism int, copies, halts bool) *stand {
 	t.Helper()
 	return newStand(t, oneInput, func(parallelism int) *plan.Plan {
 		t.Helper()
 		return planOf(t, parallelism, func(top *operators.Topology) *operators.Stream[R] {
 			return build(inputOf[T](top, oneInput[0]))
 		})
-	}, parallelism, copies)
+	}, parallelism, copies, halts)
 }
 
 // Process brings a record with an event time in ms, or operators.NoTime.

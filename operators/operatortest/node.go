@@ -21,11 +21,17 @@ type node struct {
 	outputs  map[string]*fan
 	states   []persistence.State
 	counters map[string]*plan.Counter
-	senders  []*node // by channel; a source has none
+	senders  []sender // by channel; a source has none
 	clock    clock
 	timer    int64 // the earliest processing time that was asked for, ms
 	timerSet bool
 	ended    bool // its input is at its end, and Finish has run
+}
+
+// sender is where a channel comes from.
+type sender struct {
+	*node
+	tag string // of the output
 }
 
 // channel is the way from one subtask to another.
@@ -42,8 +48,9 @@ func newNode(e *engine, op *plan.Operator, index int, restored bool) *node {
 	}
 	n.rt = &plan.Runtime{
 		Job: messages.JobID(e.plan.Name), Operator: op.Name, Index: index, Parallelism: op.Parallelism, MaxParallelism: e.plan.MaxParallelism,
-		Groups:  messages.KeyGroupsOf(index, op.Parallelism, e.plan.MaxParallelism),
-		Attempt: e.attempt, Restored: restored,
+		Groups:      messages.KeyGroupsOf(index, op.Parallelism, e.plan.MaxParallelism),
+		StepResults: e.results,
+		Attempt:     e.attempt, Restored: restored,
 		Context: context.Background(), Logger: slog.New(slog.DiscardHandler),
 		Now:       func() int64 { return e.now },
 		SetTimer:  n.setTimer,
@@ -60,8 +67,8 @@ func newNode(e *engine, op *plan.Operator, index int, restored bool) *node {
 	return n
 }
 
-func (n *node) addChannel(from *node) channel {
-	n.senders = append(n.senders, from)
+func (n *node) addChannel(from *node, tag string) channel {
+	n.senders = append(n.senders, sender{from, tag})
 	return channel{to: n, index: n.clock.add(messages.NoWatermark)}
 }
 
@@ -101,6 +108,7 @@ func (n *node) feed(b *plan.Batch) {
 	if n.ended {
 		n.engine.t.Fatalf("%v, subtask %d: a record or watermark came after the end of its input", n.op, n.index)
 	}
+	n.engine.rest()
 	b.Marks = n.clock.merge(0, b.Marks)
 	n.check("Push", n.fan("").Push(b))
 	n.engine.settle()

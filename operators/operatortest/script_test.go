@@ -139,7 +139,7 @@ func TestBatchesAreGathered(t *testing.T) {
 	for size, want := range map[int]string{1: "[0 0 0 0 0 0 0]", 2: "[1 1 2 2 1 2 0]", 512: "[1 1 2 2 3 4 0]"} {
 		var waiting []int
 		r := &run{t: t, script: &s.script, variant: variant{size: size, parallelism: 1}}
-		r.stand = standFor(t, func(in *operators.Stream[int]) *operators.Stream[int] { return in }, 1, true)
+		r.stand = standFor(t, func(in *operators.Stream[int]) *operators.Stream[int] { return in }, 1, true, false)
 		r.stand.Batches(size)
 		for _, st := range s.steps {
 			r.step(st)

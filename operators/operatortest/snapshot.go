@@ -95,10 +95,10 @@ func (e *engine) restore(s *Snapshot) {
 	})
 	e.forwards(func(n *node) {
 		for i, sender := range n.senders {
-			n.clock.channels[i] = sender.watermark()
+			n.clock.channels[i] = sender.watermark(sender.tag)
 		}
-		for _, f := range n.outputs {
-			f.mark = n.watermark()
+		for tag, f := range n.outputs {
+			f.mark = n.watermark(tag)
 		}
 	})
 }

@@ -23,6 +23,8 @@ type stand struct {
 	copies bool // what comes out is copied by its codec, see collector
 	deep   bool // of the plan, see deep
 
+	halts bool // in the middle of what operators give in steps, each of one result, at a cut
+
 	size  int         // records that go in at once, at most
 	batch *plan.Batch // gathered and not processed; nil: none
 	from  int         // the input that batch is for
@@ -31,9 +33,9 @@ type stand struct {
 // outputName is the sink behind the operator under test.
 const outputName = "operatortest.output"
 
-func newStand(t TB, inputs []messages.OperatorID, build func(parallelism int) *plan.Plan, parallelism int, copies bool) *stand {
+func newStand(t TB, inputs []messages.OperatorID, build func(parallelism int) *plan.Plan, parallelism int, copies, halts bool) *stand {
 	t.Helper()
-	s := &stand{t: t, plan: build, inputs: inputs, copies: copies, size: 1}
+	s := &stand{t: t, plan: build, inputs: inputs, copies: copies, halts: halts, size: 1}
 	s.start(parallelism, nil)
 	return s
 }
@@ -69,6 +71,9 @@ func (s *stand) start(parallelism int, from *Snapshot) {
 		w = world{attempt: s.engine.attempt + 1, sides: s.engine.sides, now: s.engine.now}
 	} else {
 		s.out = newCollector(p.Operator(outputName).Inputs[0].Type, s.copies)
+	}
+	if s.halts {
+		w.results, w.halting = 1, true
 	}
 	for _, op := range p.Operators {
 		for _, tag := range op.Sides {
@@ -108,7 +113,7 @@ func (s *stand) watermark(input int, watermark int64) {
 func (s *stand) gather(input int, b *plan.Batch) {
 	s.t.Helper()
 	if s.batch != nil && (s.from != input || b.Len() > 0 && s.batch.Len() >= s.size) {
-		s.flush()
+		s.push()
 	}
 	if s.batch == nil {
 		s.batch, s.from = s.rows(input).New(s.size), input
@@ -120,16 +125,37 @@ func (s *stand) gather(input int, b *plan.Batch) {
 		}
 	}
 	if s.size == 1 || len(b.Marks) > 0 && s.deep {
-		s.flush()
+		s.push()
 	}
 }
 
-func (s *stand) flush() {
+// push brings the batch that was gathered.
+func (s *stand) push() {
 	s.t.Helper()
 	if b := s.batch; b != nil {
 		s.batch = nil
 		s.input(s.from).feed(b)
 	}
+}
+
+// flush brings the batch that was gathered, and everything that follows from it.
+func (s *stand) flush() {
+	s.t.Helper()
+	s.push()
+	s.engine.rest()
+}
+
+// cut takes a snapshot after so many steps of what is pending, and restores it.
+func (s *stand) cut(steps, parallelism int) {
+	s.t.Helper()
+	s.push()
+	for range steps {
+		s.engine.step()
+	}
+	s.engine.settle()
+	from := s.engine.snapshot()
+	s.engine.close()
+	s.start(parallelism, from)
 }
 
 func (s *stand) end(input int) {

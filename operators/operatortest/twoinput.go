@@ -16,17 +16,17 @@ var twoInputs = []messages.OperatorID{"operatortest.a", "operatortest.b"}
 // Two starts what build makes of the streams a and b, as Keyed does.
 func Two[A, B, R any](t TB, build func(a *operators.Stream[A], b *operators.Stream[B]) *operators.Stream[R]) *TwoInput[A, B, R] {
 	t.Helper()
-	return &TwoInput[A, B, R]{standForTwo(t, build, 1, false)}
+	return &TwoInput[A, B, R]{standForTwo(t, build, 1, false, false)}
 }
 
-func standForTwo[A, B, R any](t TB, build func(a *operators.Stream[A], b *operators.Stream[B]) *operators.Stream[R], parallelism int, copies bool) *stand {
+func standForTwo[A, B, R any](t TB, build func(a *operators.Stream[A], b *operators.Stream[B]) *operators.Stream[R], parallelism int, copies, halts bool) *stand {
 	t.Helper()
 	return newStand(t, twoInputs, func(parallelism int) *plan.Plan {
 		t.Helper()
 		return planOf(t, parallelism, func(top *operators.Topology) *operators.Stream[R] {
 			return build(inputOf[A](top, twoInputs[0]), inputOf[B](top, twoInputs[1]))
 		})
-	}, parallelism, copies)
+	}, parallelism, copies, halts)
 }
 
 // ProcessA brings a record of the first input, see Harness.Process.

@@ -234,10 +234,10 @@ func TestAnyScriptOfThePairer(t *testing.T) {
 func TestJoins(t *testing.T) {
 	two := standForTwo(t, func(a, b *operators.Stream[event]) *operators.Stream[event] {
 		return paired(operators.Map(a, "same", func(e event) event { return e }), b)
-	}, 1, false)
+	}, 1, false, false)
 	fork := standForTwo(t, func(a, b *operators.Stream[event]) *operators.Stream[event] {
 		return paired(operators.Union(a, b), operators.Map(b, "same", func(e event) event { return e }))
-	}, 1, false)
+	}, 1, false, false)
 	if joins(two.engine.plan) || !joins(fork.engine.plan) {
 		t.Errorf("two inputs: %v, a fork: %v", joins(two.engine.plan), joins(fork.engine.plan))
 	}

@@ -2,6 +2,7 @@ package operatortest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/weirflow/weir/operators/plan"
 )
@@ -21,9 +22,29 @@ func (n *node) ask(_ string, f func(ctx context.Context) any) (cancel func()) {
 }
 
 // settle runs what subtasks asked for, one after the other in the order in which
-// they did, also what they ask for meanwhile, and ends what thereby comes to its
-// end. Every call of a harness, driver or script does so before it returns.
+// they did, also what they ask for meanwhile, has operators give what they give in
+// steps, and ends what thereby comes to its end. Every call of a harness, driver or
+// script does so before it returns; but where snapshots are to come between steps,
+// these wait for the next call.
 func (e *engine) settle() {
+	e.t.Helper()
+	e.work()
+	for !e.halting && e.step() {
+		e.work()
+	}
+	e.finish()
+}
+
+// rest settles what has waited.
+func (e *engine) rest() {
+	e.t.Helper()
+	was := e.halting
+	e.halting = false
+	e.settle()
+	e.halting = was
+}
+
+func (e *engine) work() {
 	e.t.Helper()
 	for len(e.works) > 0 {
 		w := e.works[0]
@@ -33,7 +54,21 @@ func (e *engine) settle() {
 			w.node.check("OnResult", to.OnResult(result))
 		}
 	}
-	e.finish()
+}
+
+// step has the last operator that is in the middle of its results do a step, and
+// tells whether there was one.
+func (e *engine) step() bool {
+	e.t.Helper()
+	for _, all := range slices.Backward(e.nodes) {
+		for _, n := range all {
+			if s, ok := n.inst.(plan.Stepper); ok && s.Pending() {
+				n.check("Step", s.Step())
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // pending tells whether results are still to come.
@@ -42,10 +77,11 @@ func (n *node) pending() bool {
 	return ok && d.Pending()
 }
 
-// watermark is where the outputs are.
-func (n *node) watermark() int64 {
-	if d, ok := n.inst.(plan.Deferrer); ok {
-		return d.OutputWatermark(n.clock.current)
+// watermark is where an output is.
+func (n *node) watermark(tag string) int64 {
+	d, ok := n.inst.(plan.Deferrer)
+	if _, steps := d.(plan.Stepper); !ok || steps && tag != "" {
+		return n.clock.current
 	}
-	return n.clock.current
+	return d.OutputWatermark(n.clock.current)
 }
