@@ -68,6 +68,7 @@ type bench struct {
 	splits  []string                // of the source, of which nothing was read
 	counts  string                  // of an aligned source, as shown last
 	acked   *messages.CheckpointAck // the last one
+	unkeyed bool                    // batches come without hashes, which the operator then makes itself
 }
 
 // handEnv is a world in which time stands still until the script moves it, and
@@ -150,12 +151,32 @@ func script(name string, upstream int) (*operators.Topology, messages.OperatorID
 		strategy := operators.Monotonous[int64](nil).Granularity(0).Align("g", 10*time.Millisecond).Idle(time.Second)
 		operators.From(top, "in", tides{}, strategy).To("out", sinkOf{}).Unchained()
 		return top, "in"
+	case "window": // what it gives is 100 times the key, and the sum
+		keyed := operators.KeyBy(in, func(v int64) int64 { return v % 10 })
+		sums := operators.Aggregate(keyed.Window(operators.Tumbling(10*time.Millisecond)), "mid", sumUp{}).Unchained()
+		shown := operators.Map(sums, "shown", func(r operators.WindowResult[int64, int64]) int64 { return 100*r.Key + r.Value })
+		shown.To("out", sinkOf{}).Unchained()
+		return top, "mid"
+	case "windows": // the same, behind a source that may be read again, and within one subtask
+		keyed := operators.KeyBy(in, func(v int64) int64 { return v })
+		sums := operators.Aggregate(keyed.Window(operators.Tumbling(10*time.Millisecond)), "mid", sumUp{})
+		shown := operators.Map(sums, "shown", func(r operators.WindowResult[int64, int64]) int64 { return 100*r.Key + r.Value })
+		shown.To("out", sinkOf{}).Unchained()
+		return top, "in"
 	case "source":
 		in.To("out", sinkOf{}).Unchained()
 		return top, "in"
 	}
 	panic("no topology " + name)
 }
+
+// sumUp adds numbers up.
+type sumUp struct{}
+
+func (sumUp) CreateAccumulator() int64 { return 0 }
+func (sumUp) Add(sum, v int64) int64   { return sum + v }
+func (sumUp) Merge(a, b int64) int64   { return a + b }
+func (sumUp) Result(sum int64) int64   { return sum }
 
 type sinkOf struct{}
 
@@ -165,16 +186,17 @@ func (sinkOf) Open(context.Context, operators.SinkContext) (operators.Writer[int
 }
 
 func newBench(t *testing.T, d *datadriven.TestData) *bench {
-	name, upstream, credits := "map", 1, 8
+	name, upstream, credits, full := "map", 1, 8, 0
 	d.MaybeScanArgs(t, "topology", &name)
 	d.MaybeScanArgs(t, "inputs", &upstream)
 	d.MaybeScanArgs(t, "credits", &credits)
+	d.MaybeScanArgs(t, "batch", &full)
 	top, id := script(name, upstream)
 	p, err := top.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, heard: make(chan any, 1000), seen: map[messages.ChannelID]uint64{}, attempt: 3}
+	b := &bench{t: t, heard: make(chan any, 1000), seen: map[messages.ChannelID]uint64{}, attempt: 3, unkeyed: name == "window"}
 	b.world = &handEnv{
 		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) })), at: time.UnixMilli(1000), store: memory.Store(1 << 20),
 	}
@@ -188,7 +210,7 @@ func newBench(t *testing.T, d *datadriven.TestData) *bench {
 		}
 	}))
 	b.splits = []string{"0"}
-	o := Options{Job: "script", Node: "n", Plan: p, Env: b.world, Store: b.world.store, Backend: memory.Backend(), Credits: credits}.withDefaults()
+	o := Options{Job: "script", Node: "n", Plan: p, Env: b.world, Store: b.world.store, Backend: memory.Backend(), Credits: credits, BatchRecords: full}.withDefaults()
 	if name == "aligned" {
 		b.world.reads, b.splits, o.BatchRecords = map[string]func(){}, []string{"a", "b"}, 1
 	}
@@ -414,7 +436,9 @@ func (b *bench) batch(words string) *plan.Batch {
 		v, at, _ := strings.Cut(w, "@")
 		*values = append(*values, number(b.t, v))
 		p.Times = append(p.Times, number(b.t, at))
-		p.Hashes = append(p.Hashes, uint64(number(b.t, v)%2)<<40)
+		if !b.unkeyed {
+			p.Hashes = append(p.Hashes, uint64(number(b.t, v)%2)<<40)
+		}
 	}
 	return p
 }
