@@ -16,7 +16,8 @@ import (
 // RunScript runs a script again and again and fails the test unless the output is
 // the same each time: with batches of 1, 2 and 512 records and the watermarks
 // inside them, at parallelism 1, 2 and 3, and with a snapshot restored between
-// any two steps, at the same or another parallelism. What Expect says is asked of
+// any two steps, at the same or another parallelism, also when an operator is in
+// the middle of giving what are many results. What Expect says is asked of
 // the first run, which takes one record at a time, and so of all others.
 //
 // The same output is: the same records with the same event times between the same
