@@ -236,15 +236,12 @@ func (src *source) finish(sp *split) error {
 	if !src.spec.Bounded {
 		return src.setIdle(sp, true)
 	}
-	was := src.clock.Idle()
 	if src.clock.Advance(sp.input, messages.MaxWatermark) {
 		if err := src.pushMark(); err != nil {
 			return err
 		}
 	}
-	if now := src.clock.Idle(); now != was { // only silent splits are left
-		src.s.out.broadcast(element{kind: kindStatus, idle: now})
-	}
+	src.s.tellIdle() // perhaps only silent splits are left
 	return src.maybeEnd()
 }
 
