@@ -92,7 +92,7 @@ func TestBuildErrors(t *testing.T) {
 		}, []string{
 			`operator "a": watermark strategy: BoundedOutOfOrderness(-1s): give a bound ≥ 0 in whole milliseconds`,
 			`Granularity(1µs): give whole milliseconds, or 0 for a watermark whenever it grows`,
-			`Idle(-1s): give a duration above 0, or 0 for never`,
+			`Idle(-1s): give a duration of at least 1 ms, or 0 for never`,
 			`operator "b": watermark strategy: Periodic(0s): give an interval above 0`,
 			`the function that makes watermark generators is nil; give one`,
 		}},
