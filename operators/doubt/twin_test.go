@@ -274,6 +274,13 @@ func (p *pane) unset(clock bool, at int64) {
 	p.timers = slices.DeleteFunc(p.timers, func(t timer) bool { return t == timer{clock, at} })
 }
 
+// takeBack is unset on behalf of a trigger, which cannot keep its window from ending.
+func (w *twin) takeBack(p *pane, clock bool, at int64) {
+	if end, ends := w.endOf(p); !ends || clock != w.byClock || at != end {
+		p.unset(clock, at)
+	}
+}
+
 // advance moves the watermark and fires the timers that it reaches, the first
 // first; what they emit is before it.
 func (w *twin) advance(to int64) {
@@ -507,7 +514,7 @@ func (w *twin) onTimer(p *pane, clock bool, at int64) verdict {
 		return verdict{fire: clock && at == p.end-1}
 	case w.trigger == "watermark" && !clock && at == p.end-1:
 		if p.nextClock != nil {
-			p.unset(true, *p.nextClock)
+			w.takeBack(p, true, *p.nextClock)
 			p.nextClock = nil
 		}
 		return verdict{fire: true}
