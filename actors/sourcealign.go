@@ -86,13 +86,9 @@ func (src *source) maybeTellLeast() {
 	src.s.after(src.s.o.Linger, alignSoon{})
 }
 
-// isNews tells whether others may wait for this: a quarter of the drift, a first
-// watermark, one that fell, or that there is none to be waited for.
+// isNews tells whether others may wait for this.
 func (a *alignment) isNews(least int64) bool {
-	if least <= a.told || a.told == messages.NoWatermark || least == messages.MaxWatermark {
-		return least != a.told
-	}
-	return least-a.told >= max(a.drift/4, 1)
+	return messages.AlignmentNews(a.told, least, messages.AlignmentStep(a.drift))
 }
 
 // least is the least watermark of the splits that count: those that are read and

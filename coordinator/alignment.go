@@ -65,7 +65,7 @@ func newGroupClocks(sources []Source) []*groupClock {
 }
 
 func (g *groupClock) add(s Source) {
-	g.step = min(g.step, max(s.AlignDrift.Milliseconds()/4, 1))
+	g.step = min(g.step, messages.AlignmentStep(s.AlignDrift.Milliseconds()))
 	for i := range s.Parallelism {
 		g.members[messages.SubtaskID{Chain: s.Operator, Index: i}] = &member{watermark: messages.NoWatermark}
 	}
@@ -98,14 +98,7 @@ func (g *groupClock) least() int64 {
 
 // moved tells whether the members should hear of the minimum before their time.
 func (g *groupClock) moved() bool {
-	least := g.least()
-	switch {
-	case least == g.told:
-		return false
-	case least < g.told, g.told == messages.NoWatermark, least == messages.MaxWatermark:
-		return true
-	}
-	return least-g.told >= g.step
+	return messages.AlignmentNews(g.told, g.least(), g.step)
 }
 
 // tell gives what the members are to hear.

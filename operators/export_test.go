@@ -4,6 +4,6 @@ package operators
 // user's own assigner do: what the operator that shares them is compared with.
 func KeepCopies[K comparable, T any](w *WindowedStream[K, T]) *WindowedStream[K, T] {
 	c := *w
-	c.slides = nil
+	c.sliding = nil
 	return &c
 }

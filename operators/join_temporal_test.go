@@ -158,26 +158,13 @@ func TestTemporalJoinEqualsItsTwin(t *testing.T) {
 			play(steps[cut:])
 			r.mark(messages.MaxWatermark)
 			twin.advance(messages.MaxWatermark)
-			compareTemporal(t, r, twin, sides)
+			compareJoin(t, r, twin.out, twin.late, sides)
 			inOrder(t, r)
 			if records, _ := keptForTemporal(r); records != 0 {
 				t.Fatalf("%d records wait at the end", records)
 			}
 		}
 	})
-}
-
-func compareTemporal(t *rapid.T, r *rig2[leftRow, rightRow], twin *temporalTwin, sides bool) {
-	equalSorted(t, "results", r.sorted(""), twin.out)
-	dropped := len(twin.late[0]) + len(twin.late[1])
-	if sides {
-		equalSorted(t, "late records", r.sorted("late-left"), twin.late[0])
-		equalSorted(t, "late versions", r.sorted("late-right"), twin.late[1])
-		dropped = 0
-	}
-	if got := r.counter(lateDropped); got != int64(dropped) {
-		t.Fatalf("%d late ones counted, want %d", got, dropped)
-	}
 }
 
 // inOrder demands the results of each key in the order of their times.

@@ -265,46 +265,14 @@ func firingOf(c clock, last, timer, watermark, now int64, fired bool) Firing {
 // event time goes.
 func timeOf(w Window) int64 { return min(w.MaxTimestamp(), messages.MaxEventTime) }
 
-// onWatermark fires what a watermark makes due; results leave before it.
+// onWatermark fires what a watermark makes due.
 func (o *paneOperator[K, T, A, R]) onWatermark(watermark int64) error {
-	if !o.clocks.advance(watermark) {
-		return nil
-	}
-	if err := o.fireTimers(EventTime, watermark); err != nil {
-		return err
-	}
-	o.clocks.forgetFloors()
-	o.ctx.out.mark(watermark)
-	return nil
+	return advanceTimers(&o.windowShell, o.timers, watermark, o.onTimer)
 }
 
 // OnProcessingTime is plan.ProcessingTimer's.
 func (o *paneOperator[K, T, A, R]) OnProcessingTime(now int64) error {
-	if err := o.fireTimers(ProcessingTime, now); err != nil {
-		return err
-	}
-	o.timers.wake(o.rt)
-	return o.ctx.out.flush()
-}
-
-func (o *paneOperator[K, T, A, R]) fireTimers(d Domain, now int64) error {
-	defer func() { o.firing = false }()
-	for {
-		at, ok := o.timers.popHeld(d, now, &o.clocks) // sets the scope
-		if !ok {
-			return nil
-		}
-		k := o.scope.key
-		hash := o.global.keys.hash(k.Key)
-		o.enter(k.Key, hash, k.Window)
-		o.fire(at, hash)
-		if err := o.onTimer(d, at); err != nil {
-			return err
-		}
-		if err := o.ctx.out.failed(); err != nil {
-			return err
-		}
-	}
+	return tickTimers(&o.windowShell, o.timers, now, o.onTimer)
 }
 
 // onTimer asks the trigger, and ends the window when that is due. Of a window that

@@ -35,10 +35,10 @@ type sharer[K comparable, T, R any] struct {
 
 // shareable tells whether windows are for a sharer: sliding ones whose records are
 // kept.
-func (s *paneSpec[K, T, A, R]) shareable() bool { return s.share != nil && s.w.slides != nil }
+func (s *paneSpec[K, T, A, R]) shareable() bool { return s.share != nil && s.w.sliding != nil }
 
 func newSharer[K comparable, T, R any](spec *paneSpec[K, T, []Element[T], R]) windowInstance {
-	o := &sharer[K, T, R]{windowShell: newWindowShell(spec), cut: spec.w.cut, cuts: spec.w.slides.slices()}
+	o := &sharer[K, T, R]{windowShell: newWindowShell(spec), cut: spec.w.cut, cuts: spec.w.sliding.slices()}
 	o.element, o.advance = o.onElement, o.onWatermark
 	o.slice, o.last, o.first = noSlice, -1, 0
 	o.viewed = spec.w.trigger != nil || spec.contents.evict != nil && spec.w.lateness > 0
@@ -345,51 +345,20 @@ func (o *sharer[K, T, R]) needed(row *sharedRow[T], s *sharedSlice[T]) int64 {
 	return least
 }
 
-// onWatermark fires what a watermark makes due; results leave before it.
+// onWatermark fires what a watermark makes due.
 func (o *sharer[K, T, R]) onWatermark(watermark int64) error {
-	if !o.clocks.advance(watermark) {
-		return nil
-	}
-	if err := o.fireTimers(EventTime, watermark); err != nil {
-		return err
-	}
-	o.clocks.forgetFloors()
-	o.ctx.out.mark(watermark)
-	return nil
+	return advanceTimers(&o.windowShell, o.timers, watermark, o.onTimer)
 }
 
 // OnProcessingTime is plan.ProcessingTimer's.
 func (o *sharer[K, T, R]) OnProcessingTime(now int64) error {
-	if err := o.fireTimers(ProcessingTime, now); err != nil {
-		return err
-	}
-	o.timers.wake(o.rt)
-	return o.ctx.out.flush()
-}
-
-func (o *sharer[K, T, R]) fireTimers(d Domain, now int64) error {
-	defer func() { o.firing = false }()
-	for {
-		at, ok := o.timers.popHeld(d, now, &o.clocks) // sets the scope
-		if !ok {
-			return nil
-		}
-		k := o.scope.key
-		hash := o.global.keys.hash(k.Key)
-		o.at(k.Key, hash, o.cuts.Number(k.Window))
-		o.fire(at, hash)
-		if err := o.onTimer(d, at); err != nil {
-			return err
-		}
-		if err := o.ctx.out.failed(); err != nil {
-			return err
-		}
-	}
+	return tickTimers(&o.windowShell, o.timers, now, o.onTimer)
 }
 
 // onTimer fires the window that the scope is at, or asks its trigger to, and ends it
 // when that is due.
 func (o *sharer[K, T, R]) onTimer(d Domain, at int64) error {
+	o.k = o.cuts.Number(o.window())
 	key, hash, k := o.global.scope.key, o.global.scope.hash, o.k
 	if o.cause = at; d == ProcessingTime {
 		o.cause = NoTime

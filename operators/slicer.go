@@ -32,7 +32,7 @@ type slicer[K comparable, T, A, R any] struct {
 // records has fired: that is left to panes.
 func (s *paneSpec[K, T, A, R]) sliceable() bool {
 	w := s.w
-	return w.sliding != nil && w.trigger == nil && w.evict == nil && s.contents.folds && (s.plain || w.lateness == 0)
+	return w.sliding != nil && w.cut.clock == byEvents && w.trigger == nil && w.evict == nil && s.contents.folds && (s.plain || w.lateness == 0)
 }
 
 func newSlicer[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *slicer[K, T, A, R] {

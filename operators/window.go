@@ -35,8 +35,7 @@ type WindowedStream[K comparable, T any] struct {
 	keyed        *KeyedStream[K, T]
 	assigner     string           // describes it
 	tumbling     *TumblingWindows // of event time; nil for any others
-	sliding      *SlidingWindows  // likewise
-	slides       *SlidingWindows  // of either clock; nil for any others
+	sliding      *SlidingWindows  // of either clock; nil for any others
 	cut          cut
 	assign       func(to []Window, v T, ts, now int64) []Window
 	lateness     time.Duration
@@ -68,10 +67,7 @@ func (k *KeyedStream[K, T]) Window(w Windows) *WindowedStream[K, T] {
 			s.tumbling = &w
 		}
 	case SlidingWindows:
-		s.slides = &w
-		if w.clock == byEvents {
-			s.sliding = &w
-		}
+		s.sliding = &w
 	}
 	return s
 }
