@@ -27,7 +27,6 @@ type Aggregator[T, Acc, R any] interface {
 // Aggregate folds each window of each key by an Aggregator and emits the result
 // when the window fires.
 func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string, agg Aggregator[T, Acc, R]) *Stream[WindowResult[K, R]] {
-	s := w.keyed
 	if agg == nil {
 		declare := resultsOf[K](func(Acc) (none R, some bool) { return none, false })
 		return addPanes(w, name, paneSpec[K, T, Acc, WindowResult[K, R]]{declare: declare}, errNilAggregator)
@@ -38,6 +37,12 @@ func Aggregate[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string
 	if w.tumbling == nil || w.trigger != nil || w.evict != nil {
 		return aggregatePanes(w, name, agg)
 	}
+	return aggregateTumbling(w, name, agg)
+}
+
+// aggregateTumbling is Aggregate for what windower does.
+func aggregateTumbling[K comparable, T, Acc, R any](w *WindowedStream[K, T], name string, agg Aggregator[T, Acc, R]) *Stream[WindowResult[K, R]] {
+	s := w.keyed
 	op := s.add("window", name, func(op *plan.Operator) ([]*messages.StateSchema, error) {
 		if err := w.check(); err != nil {
 			return nil, err

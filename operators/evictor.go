@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,7 +42,11 @@ type evicting[T any] struct{ Evictor[T] }
 // KeepLast evicts all but the last n elements that arrived, before the function
 // runs.
 func KeepLast[T any](n int) Evictor[T] {
-	return keeping[T]{name: fmt.Sprintf("keep the last %d", n), keep: func(es []Element[T]) []Element[T] {
+	err := error(nil)
+	if n < 0 {
+		err = fmt.Errorf("KeepLast(%d): the number of elements is not negative; give how many to keep", n)
+	}
+	return keeping[T]{name: fmt.Sprintf("keep the last %d", n), err: err, keep: func(es []Element[T]) []Element[T] {
 		return append(es[:0], es[max(len(es)-n, 0):]...)
 	}}
 }
@@ -49,7 +54,7 @@ func KeepLast[T any](n int) Evictor[T] {
 // KeepNewest evicts what is older than the newest element by d of event time or
 // more, before the function runs.
 func KeepNewest[T any](d time.Duration) Evictor[T] {
-	return keeping[T]{name: fmt.Sprintf("keep the newest %v", d), keep: func(es []Element[T]) []Element[T] {
+	return keeping[T]{name: fmt.Sprintf("keep the newest %v", d), err: checkEvery("KeepNewest", d), keep: func(es []Element[T]) []Element[T] {
 		newest := int64(0)
 		for i := range es {
 			if newest = max(newest, es[i].Time); i == 0 && !mutant.On("newest-since-epoch") {
@@ -63,7 +68,8 @@ func KeepNewest[T any](d time.Duration) Evictor[T] {
 // KeepNear evicts what is as far as a threshold or further from the last element
 // that arrived, before the function runs.
 func KeepNear[T any](threshold float64, distance func(from, to T) float64) Evictor[T] {
-	return keeping[T]{name: fmt.Sprintf("keep within %v", threshold), keep: func(es []Element[T]) []Element[T] {
+	err := checkDistance("KeepNear", threshold, distance == nil)
+	return keeping[T]{name: fmt.Sprintf("keep within %v", threshold), err: err, keep: func(es []Element[T]) []Element[T] {
 		if len(es) == 0 {
 			return es
 		}
@@ -77,6 +83,13 @@ func AfterFunction[T any](e Evictor[T]) Evictor[T] { return afterFunction[T]{e} 
 
 type afterFunction[T any] struct{ Evictor[T] }
 
+func (a afterFunction[T]) check() error {
+	if a.Evictor == nil {
+		return errors.New("AfterFunction(nil): give it an evictor of this package")
+	}
+	return checkOption(a.Evictor)
+}
+
 func (a afterFunction[T]) String() string { return describing(a.Evictor) + " after the function" }
 
 func (a afterFunction[T]) EvictBefore(es []Element[T], _ EvictContext) []Element[T] { return es }
@@ -87,8 +100,11 @@ func (a afterFunction[T]) EvictAfter(es []Element[T], c EvictContext) []Element[
 
 type keeping[T any] struct {
 	name string
+	err  error // what is wrong with its options
 	keep func([]Element[T]) []Element[T]
 }
+
+func (k keeping[T]) check() error { return k.err }
 
 func (k keeping[T]) String() string { return k.name }
 

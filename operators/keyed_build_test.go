@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +46,50 @@ func TestKeyedBuildErrors(t *testing.T) {
 			Aggregate(fares(in).Window(w).AllowedLateness(lateness), "op", sumTips{})
 		}
 	}
+	early := func(change func(WatermarkTrigger[fare]) WatermarkTrigger[fare]) func(*Stream[fare]) {
+		return func(in *Stream[fare]) {
+			w := fares(in).Window(Tumbling(time.Hour))
+			Aggregate(Triggered(w, Purging(Trigger[fare, EarlyState](change(AfterWatermark[fare]())))), "op", sumTips{})
+		}
+	}
+	trigger := func(t Trigger[fare, int64]) func(*Stream[fare]) {
+		return func(in *Stream[fare]) {
+			Aggregate(Triggered(fares(in).Window(Tumbling(time.Hour)), t), "op", sumTips{})
+		}
+	}
+	evict := func(e Evictor[fare]) func(*Stream[fare]) {
+		return func(in *Stream[fare]) {
+			Aggregate(fares(in).Window(Tumbling(time.Hour)).Evict(e), "op", sumTips{})
+		}
+	}
+	delta := func(threshold float64, distance func(a, b fare) float64) func(*Stream[fare]) {
+		return func(in *Stream[fare]) {
+			w := fares(in).Window(Tumbling(time.Hour))
+			Aggregate(Triggered(w, Trigger[fare, DeltaState[fare]](Delta(threshold, distance))), "op", sumTips{})
+		}
+	}
+	far := func(a, b fare) float64 { return 1 }
 	for _, c := range []struct {
 		name  string
 		build func(*Stream[fare])
 		want  string
 	}{
+		{"early below a ms", early(func(w WatermarkTrigger[fare]) WatermarkTrigger[fare] { return w.EarlyEvery(500 * time.Microsecond) }),
+			`operator "op": EarlyEvery(500µs): event time is in milliseconds; give a whole number of them`},
+		{"early by a negative time", early(func(w WatermarkTrigger[fare]) WatermarkTrigger[fare] { return w.EarlyEveryProcessing(-time.Second) }),
+			"EarlyEveryProcessing(-1s): the time is not negative; give 1ms or more, or leave it out"},
+		{"early by a negative count", early(func(w WatermarkTrigger[fare]) WatermarkTrigger[fare] { return w.EarlyCount(-1) }),
+			"EarlyCount(-1): give 1 record or more, or leave it out"},
+		{"count of none", trigger(Count[fare](0)), "Count(0): a trigger counts at least 1 record"},
+		{"purging nothing", trigger(Purging[fare, int64](nil)), "Purging(nil): give it a trigger"},
+		{"windows of no records, told once", func(in *Stream[fare]) { Aggregate(fares(in).CountWindow(0), "op", sumTips{}) },
+			`operator "op": CountWindow(0): a window has at least 1 record`},
+		{"delta without distance", delta(1, nil), "Delta: its function of distance is nil; give it one"},
+		{"delta without threshold", delta(math.NaN(), far), "Delta(NaN): nothing compares with the threshold NaN; give a number"},
+		{"keep less than none", evict(KeepLast[fare](-1)), "KeepLast(-1): the number of elements is not negative; give how many to keep"},
+		{"keep below a ms", evict(AfterFunction(KeepNewest[fare](time.Microsecond))), "KeepNewest(1µs): event time is in milliseconds"},
+		{"keep by no distance", evict(KeepNear[fare](1, nil)), "KeepNear: its function of distance is nil; give it one"},
+		{"nothing after the function", evict(AfterFunction[fare](nil)), "AfterFunction(nil): give it an evictor of this package"},
 		{"zero size", windows(Tumbling(0), 0), `operator "op": Tumbling(0s): a window's size is positive; give at least 1ms`},
 		{"negative size", windows(Tumbling(-time.Hour), 0), "Tumbling(-1h0m0s): a window's size is positive"},
 		{"size below a ms", windows(Tumbling(1500*time.Microsecond), 0), "Tumbling(1.5ms): event time is in milliseconds; give a whole number of them"},

@@ -18,7 +18,9 @@ type paneSpec[K comparable, T, A, R any] struct {
 	plain    bool // the function is not a user's
 	declare  func(s *WindowStates[K]) windowFunction[K, A, R]
 	tags     []AnyTag
-	share    func(*paneSpec[K, T, A, R]) windowInstance // makes a sharer; nil: A is not []Element[T]
+	// quick makes the operator that the windows are for, if one of its A is quicker
+	// than paneOperator. As a function it is compiled only for the A that have one.
+	quick func(*paneSpec[K, T, A, R]) windowInstance
 }
 
 // windowFunction is what happens to a window that fires; all but apply may be nil.

@@ -57,7 +57,7 @@ func aggregateInTwo[K comparable, T, Acc, R any](w *WindowedStream[K, T], name s
 		keyed: combined(w, folder[T, Acc](agg)), assigner: w.assigner, tumbling: w.tumbling, cut: w.cut,
 		lateness: w.lateness, single: w.single, err: w.err,
 	}
-	s := Aggregate(parts, name, Aggregator[part[K, Acc], Acc, R](mergingParts[K, T, Acc, R]{agg}))
+	s := aggregateTumbling(parts, name, Aggregator[part[K, Acc], Acc, R](mergingParts[K, T, Acc, R]{agg}))
 	s.legs[0].from.Detail += ", pre-aggregated"
 	return s
 }

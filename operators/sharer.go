@@ -33,10 +33,6 @@ type sharer[K comparable, T, R any] struct {
 	handed             []Element[T] // to an evictor
 }
 
-// shareable tells whether windows are for a sharer: sliding ones whose records are
-// kept.
-func (s *paneSpec[K, T, A, R]) shareable() bool { return s.share != nil && s.w.sliding != nil }
-
 func newSharer[K comparable, T, R any](spec *paneSpec[K, T, []Element[T], R]) windowInstance {
 	o := &sharer[K, T, R]{windowShell: newWindowShell(spec), cut: spec.w.cut, cuts: spec.w.sliding.slices()}
 	o.element, o.advance = o.onElement, o.onWatermark

@@ -105,7 +105,7 @@ func Triggered[K comparable, T, S any](w *WindowedStream[K, T], t Trigger[T, S])
 	c.trigger = nil
 	if t != nil {
 		_, merges := t.(MergingTrigger[S])
-		c.trigger = &triggering[K, T]{name: describing(t), merges: merges, bind: func(s *States[WindowKey[K]], p paneTimers) boundTrigger[K, T] {
+		c.trigger = &triggering[K, T]{name: describing(t), merges: merges, err: checkOption(t), bind: func(s *States[WindowKey[K]], p paneTimers) boundTrigger[K, T] {
 			return bindTrigger[K](s, p, t)
 		}}
 	} else {
@@ -118,6 +118,7 @@ func Triggered[K comparable, T, S any](w *WindowedStream[K, T], t Trigger[T, S])
 type triggering[K comparable, T any] struct {
 	name   string
 	merges bool
+	err    error // what is wrong with it
 	bind   func(s *States[WindowKey[K]], p paneTimers) boundTrigger[K, T]
 }
 

@@ -3,6 +3,7 @@ package operators
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/weirflow/weir/messages"
@@ -19,6 +20,33 @@ func describing(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
+// checkOption tells what is wrong with a trigger or an evictor of this package.
+func checkOption(v any) error {
+	if c, ok := v.(interface{ check() error }); ok {
+		return c.check()
+	}
+	return nil
+}
+
+// checkEvery tells what is wrong with a span of time that is an option; 0 means none.
+func checkEvery(option string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%s(%v): the time is not negative; give 1ms or more, or leave it out", option, d)
+	}
+	return wholeMillis(option, d)
+}
+
+// checkDistance tells what is wrong with a function of distance and its threshold.
+func checkDistance(option string, threshold float64, missing bool) error {
+	if missing {
+		return fmt.Errorf("%s: its function of distance is nil; give it one", option)
+	}
+	if math.IsNaN(threshold) {
+		return fmt.Errorf("%s(NaN): nothing compares with the threshold NaN; give a number", option)
+	}
+	return nil
+}
+
 // WatermarkTrigger fires a window when the watermark reaches its last
 // millisecond, and again for every late record that is allowed. It can fire early
 // as well.
@@ -32,24 +60,33 @@ func AfterWatermark[T any]() WatermarkTrigger[T] { return WatermarkTrigger[T]{} 
 
 // EarlyEvery shows what is in the window at every multiple of d, since the epoch,
 // that the watermark reaches behind the first record and before the end, whether
-// or not there is news. A watermark that passes several shows it as often.
+// or not there is news. A watermark that passes several shows it as often. d is a
+// whole number of milliseconds; 0 takes it back.
 func (w WatermarkTrigger[T]) EarlyEvery(d time.Duration) WatermarkTrigger[T] {
 	w.early = d
 	return w
 }
 
 // EarlyEveryProcessing shows what is in the window whenever the clock of the node
-// has gone on by d.
+// has gone on by d, a whole number of milliseconds; 0 takes it back.
 func (w WatermarkTrigger[T]) EarlyEveryProcessing(d time.Duration) WatermarkTrigger[T] {
 	w.earlyByClock = d
 	return w
 }
 
 // EarlyCount shows what is in the window after every n records, until the
-// watermark reaches its end.
+// watermark reaches its end. 0 takes it back.
 func (w WatermarkTrigger[T]) EarlyCount(n int64) WatermarkTrigger[T] {
 	w.earlyCount = n
 	return w
+}
+
+func (w WatermarkTrigger[T]) check() error {
+	count := error(nil)
+	if w.earlyCount < 0 {
+		count = fmt.Errorf("EarlyCount(%d): give 1 record or more, or leave it out", w.earlyCount)
+	}
+	return errors.Join(checkEvery("EarlyEvery", w.early), checkEvery("EarlyEveryProcessing", w.earlyByClock), count)
 }
 
 // String names the trigger in plans.
@@ -225,11 +262,18 @@ func (ClockTrigger[T]) Clear(c *TriggerContext[struct{}]) {
 }
 
 // Count fires after every n records of a window, and has no time-out: fewer than
-// n never fire, not even at the end of input.
+// n never fire, not even at the end of input. n is at least 1.
 func Count[T any](n int64) CountTrigger[T] { return CountTrigger[T]{n} }
 
 // CountTrigger is what Count gives.
 type CountTrigger[T any] struct{ n int64 }
+
+func (t CountTrigger[T]) check() error {
+	if t.n < 1 {
+		return fmt.Errorf("Count(%d): a trigger counts at least 1 record", t.n)
+	}
+	return nil
+}
 
 // String names the trigger in plans.
 func (t CountTrigger[T]) String() string { return fmt.Sprintf("every %d records", t.n) }
@@ -275,6 +319,10 @@ type DeltaTrigger[T any] struct {
 type DeltaState[T any] struct {
 	Last T
 	Set  bool // Last is
+}
+
+func (t DeltaTrigger[T]) check() error {
+	return checkDistance("Delta", t.threshold, t.distance == nil)
 }
 
 // String names the trigger in plans.
@@ -349,6 +397,13 @@ type purging[T, S any] struct{ Trigger[T, S] }
 type mergingPurging[T, S any] struct {
 	purging[T, S]
 	MergingTrigger[S]
+}
+
+func (p purging[T, S]) check() error {
+	if p.Trigger == nil {
+		return errors.New("Purging(nil): give it a trigger")
+	}
+	return checkOption(p.Trigger)
 }
 
 func (p purging[T, S]) String() string { return "purging, " + describing(p.Trigger) }

@@ -146,6 +146,9 @@ type WindowResult[K, V any] struct {
 // check tells what is wrong with the options.
 func (w *WindowedStream[K, T]) check() error {
 	errs := eachOf(w.err)
+	if w.err == nil {
+		errs = append(errs, w.checkTrigger(), w.checkEvictor())
+	}
 	if t := w.trigger; t != nil && w.cut.merges && !t.merges {
 		errs = append(errs, fmt.Errorf("windows that merge (%s) need a trigger with OnMerge, which %s has not; give it one, or take another trigger", w.assigner, t.name))
 	}
@@ -173,6 +176,20 @@ func (w *WindowedStream[K, T]) triggering() *triggering[K, T] {
 		return Triggered(w, Trigger[T, struct{}](AfterProcessingTime[T]())).trigger
 	}
 	return Triggered(w, Trigger[T, struct{}](Never[T]())).trigger
+}
+
+func (w *WindowedStream[K, T]) checkTrigger() error {
+	if w.trigger == nil {
+		return nil
+	}
+	return w.trigger.err
+}
+
+func (w *WindowedStream[K, T]) checkEvictor() error {
+	if w.evict == nil {
+		return nil
+	}
+	return checkOption(w.evict.Evictor)
 }
 
 func (w *WindowedStream[K, T]) checkLateness() error {

@@ -103,7 +103,7 @@ func AggregateProcess[K comparable, T, Acc, V, R any, F ProcessWindowFunction[K,
 		return addElements(w, name, paneSpec[K, T, []Element[T], R]{contents: c, declare: windowFunctionOf(w, newFunction, foldAll(agg)), tags: tags}, err)
 	}
 	c, err := folded(agg)
-	return addPanes(w, name, paneSpec[K, T, Acc, R]{contents: c, declare: windowFunctionOf(w, newFunction, agg.Result), tags: tags}, err)
+	return addFolded(w, name, paneSpec[K, T, Acc, R]{contents: c, declare: windowFunctionOf(w, newFunction, agg.Result), tags: tags}, err)
 }
 
 // ReduceProcess folds the records of each window into one and hands that to a
@@ -150,7 +150,7 @@ func aggregatePanes[K comparable, T, Acc, R any](w *WindowedStream[K, T], name s
 	}
 	c, err := folded(agg)
 	declare := resultsOf[K](func(acc Acc) (R, bool) { return agg.Result(acc), true })
-	return addPanes(w, name, paneSpec[K, T, Acc, WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
+	return addFolded(w, name, paneSpec[K, T, Acc, WindowResult[K, R]]{contents: c, declare: declare, plain: true}, err)
 }
 
 // resultsOf is the function that shows a window as a WindowResult.
@@ -199,7 +199,13 @@ func windowFunctionOf[K comparable, T, A, V, R any, F ProcessWindowFunction[K, V
 
 // addElements puts an operator of windows that keep their records into the topology.
 func addElements[K comparable, T, R any](w *WindowedStream[K, T], name string, spec paneSpec[K, T, []Element[T], R], err error) *Stream[R] {
-	spec.share = newSharer[K, T, R]
+	spec.quick = keptQuickly[K, T, R]
+	return addPanes(w, name, spec, err)
+}
+
+// addFolded puts an operator of windows that are folded into the topology.
+func addFolded[K comparable, T, A, R any](w *WindowedStream[K, T], name string, spec paneSpec[K, T, A, R], err error) *Stream[R] {
+	spec.quick = foldedQuickly[K, T, A, R]
 	return addPanes(w, name, spec, err)
 }
 
@@ -231,15 +237,31 @@ type windowInstance interface {
 }
 
 func (s *paneSpec[K, T, A, R]) instance() windowInstance {
+	if s.quick != nil {
+		if o := s.quick(s); o != nil {
+			return o
+		}
+	}
+	return newPaneOperator(s)
+}
+
+// foldedQuickly is paneSpec.quick for accumulators.
+func foldedQuickly[K comparable, T, A, R any](s *paneSpec[K, T, A, R]) windowInstance {
 	switch {
 	case s.sliceable():
 		return newSlicer(s)
 	case s.sessionable():
 		return newSessioner(s)
-	case s.shareable():
-		return s.share(s)
 	}
-	return newPaneOperator(s)
+	return nil
+}
+
+// keptQuickly is paneSpec.quick for records.
+func keptQuickly[K comparable, T, R any](s *paneSpec[K, T, []Element[T], R]) windowInstance {
+	if s.w.sliding == nil {
+		return nil
+	}
+	return newSharer(s)
 }
 
 var errNilAggregator = fmt.Errorf("its Aggregator is nil; give it one")
