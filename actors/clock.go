@@ -2,7 +2,6 @@ package actors
 
 import (
 	"github.com/weirflow/weir/messages"
-	"github.com/weirflow/weir/messages/mutant"
 )
 
 // The event-time clock of a subtask with inputs, from the hellos of its channels
@@ -76,11 +75,6 @@ func (s *subtask) onEnd(c *inChannel) error {
 	c.ended = true
 	if s.in.ended++; s.in.ended < len(s.in.channels) {
 		return nil
-	}
-	if !mutant.On("lose-idle-end") && s.in.clock.End() { // inputs that were idle to their end
-		if err := s.pushClock(); err != nil {
-			return err
-		}
 	}
 	s.ending = true
 	return s.settle()

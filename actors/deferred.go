@@ -64,7 +64,7 @@ func (s *subtask) afterTimer() error {
 	return s.run()
 }
 
-// becomeDeferring learns what the head can do, and who steps.
+// becomeDeferring learns what the head waits for, who keeps results back, and who steps.
 func (s *subtask) becomeDeferring(head *node) {
 	s.gate, _ = head.inst.(plan.Gate)
 	for _, n := range s.ops.nodes {

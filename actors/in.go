@@ -16,8 +16,8 @@ import (
 //
 // Invariants: an element waits in its channel's queue only while the channel
 // is blocked by a barrier, the outputs are out of credit, a batch waits for the
-// head's gate, anything but a barrier for a step of an operator, or some channel
-// has not said hello; within a channel nothing overtakes. A queue holds at most
+// head's gate, results of an operator are pending and an element went in since its
+// last step, or some channel has not said hello; within a channel nothing overtakes. A queue holds at most
 // the channel's credits in batches, and a few elements that cost none.
 type inputs struct {
 	channels []*inChannel

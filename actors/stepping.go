@@ -13,7 +13,8 @@ import (
 // read and no timer fires, and of what came in on channels at most one element is
 // worked off between two steps, barriers not counted. So a barrier waits for a step,
 // and for one more for each batch that is before it on its channel; and as a step
-// gives more results than a batch has records, the firing gets done all the same.
+// gives more results than a batch has records, given two credits or more, the firing gets
+// done all the same.
 // Who is not ready comes again, and the last step resumes all others.
 
 type stepTick struct{} // do a step

@@ -49,7 +49,7 @@ type subtask struct {
 	head      int64                 // clock of the head as restored
 	results   []*workDone           // came in and wait for credit; bounded by who asked for the works
 	gate      plan.Gate             // the head's, or nil
-	deferrer  plan.Deferrer         // the head, or nil
+	deferrer  plan.Deferrer         // nil: nobody keeps results back for as long as calls take. It is alone, so the head
 	steppers  []*node               // in the order of the chain
 	stepping  bool                  // a stepTick is on its way
 	fed       bool                  // something but a barrier was worked off since the last step

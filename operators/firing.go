@@ -21,16 +21,21 @@ import (
 //     is late does not depend on how far the results are.
 //   - Panes fire in the order of their ends, a pane in the order of its key groups,
 //     a key group at once. So of each group it is enough to know up to which end it
-//     has fired.
+//     has fired. A pane that becomes due before others, as after a restore of groups
+//     that stood at different places, goes before them.
 //   - A watermark leaves when all panes that it reached have fired, and before one
 //     that only a later watermark reached: what leaves, and in which order, does
 //     not depend on the steps.
-//   - What is due fires before a record that would fire it again. Any other record
-//     may come in between.
+//   - All that is due fires before a record of a window that has ended, which fires
+//     that window again behind the watermarks that wait. Any other record may come
+//     in between.
+//   - Once maxMarks watermarks wait, one more takes the place of the last, unless
+//     windows became due between the two.
 //
 // In a snapshot, as part of the state of the clocks, are for each group the end up
 // to which it has fired, the last watermark that left, and those that wait. After a
-// restore, at any parallelism, the groups that have not fired fire first.
+// restore, at any parallelism, what groups had not fired is due, each as far as its
+// own clock.
 type firing struct {
 	clocks *groupClocks
 	size   int // results that make a step
@@ -40,8 +45,8 @@ type firing struct {
 	fired []int64           // by key group less groups.From: up to where it has fired; empty if nothing is pending
 	all   int64             // every group has fired what ended until then
 
-	marks []int64 // watermarks that wait, ascending; the last one is that of the clock
-	left  int64   // the last one before them
+	marks []int64 // watermarks that wait, ascending
+	left  int64   // the last one that left before them; MaxWatermark before the first begin
 
 	restored bool // what is pending was pending in the snapshot
 }
@@ -50,6 +55,9 @@ func (f *firing) init(clocks *groupClocks, rt *plan.Runtime) {
 	*f = firing{clocks: clocks, size: cmp.Or(rt.StepResults, math.MaxInt), next: rt.Groups.From, all: messages.NoWatermark, left: messages.MaxWatermark}
 	clocks.firing = f
 }
+
+// maxMarks bounds the watermarks that wait in a row, without windows between them.
+const maxMarks = 256
 
 // pending tells whether something that is due has not left.
 func (f *firing) pending() bool { return len(f.marks)+len(f.ends) > 0 }
@@ -62,15 +70,36 @@ func (f *firing) output(input int64) int64 {
 	return min(input, f.left)
 }
 
-// begin takes a watermark that has just moved the clock from where it was.
-func (f *firing) begin(watermark, was int64) {
+// begin takes a watermark that has just moved the clock from where it was; due tells
+// whether windows lie between the two.
+func (f *firing) begin(watermark, was int64, due bool) {
 	if !f.pending() {
 		f.all, f.left = was, was
 		if f.fired = append(f.fired, f.clocks.floors...); len(f.fired) == 0 {
 			f.fired = f.everywhere(messages.NoWatermark)
 		}
 	}
+	if n := len(f.marks); n >= maxMarks && !due {
+		f.marks = f.marks[:n-1]
+	}
 	f.marks = append(f.marks, watermark)
+}
+
+// insert puts the end of a pane into what is due, and tells its place and whether it
+// is new there. Groups that have passed the first pane may owe one that comes to its
+// place, and that pane itself, if their clock has reached it only now.
+func (f *firing) insert(end int64) (i int, fresh bool) {
+	i, found := slices.BinarySearch(f.ends, end)
+	if mutant.On("due-behind-others") {
+		i, found = len(f.ends), false
+	}
+	if i == 0 {
+		f.next = f.clocks.groups.From
+	}
+	if !found {
+		f.ends = slices.Insert(f.ends, i, end)
+	}
+	return i, !found
 }
 
 // everywhere gives one value for each key group.
@@ -136,8 +165,7 @@ func (f *firing) settle(g messages.KeyGroup) {
 // begun tells whether some groups have passed the first pane.
 func (f *firing) begun() bool { return f.next > f.clocks.groups.From }
 
-// mixed tells whether groups may differ in what they owe of a pane of which none
-// has passed it.
+// mixed tells whether the groups of a pane have to be asked, one by one, if they owe it.
 func (f *firing) mixed(end int64) bool { return f.restored || end <= f.clocks.highest }
 
 // owes tells whether a group has still to fire a pane that ends at end.
@@ -197,6 +225,9 @@ func (f *firing) start(inputs func() int64) {
 		f.fired[i] = min(f.fired[i], f.clocks.of(f.clocks.groups.From+messages.KeyGroup(i)))
 	}
 	watermark := inputs()
+	if !mutant.On("left-too-far") {
+		f.left = min(f.left, watermark) // a group behind it had nothing pending and did not say
+	}
 	f.marks = append(f.marks, watermark)
 	slices.Sort(f.marks)
 	f.marks = slices.Compact(f.marks)
@@ -206,7 +237,7 @@ func (f *firing) start(inputs func() int64) {
 // unfired tells whether some group owes a pane since before the restore.
 func (f *firing) unfired(end int64) bool {
 	for g := f.clocks.groups.From; f.restored && g < f.clocks.groups.To; g++ {
-		if f.upTo(g) < end && end <= f.clocks.of(g) {
+		if f.owes(g, end) {
 			return true
 		}
 	}

@@ -47,7 +47,7 @@ func (s *windowState[K, Acc]) start(watermark int64, f *firing) (due []*window.P
 		if !unfired && s.open.TooLate(p.Window, watermark) {
 			continue
 		}
-		if p = s.open.Add(p.Window, p.State); unfired {
+		if p = s.open.Add(p.Window, p.State); unfired { // it may be too late at this clock, and goes when it has fired
 			due = append(due, p)
 		}
 	}

@@ -3,6 +3,7 @@ package operators
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/messages/mutant"
@@ -30,6 +31,7 @@ type windower[K comparable, T, Acc, R any] struct {
 
 	steps firing
 	due   []*window.Pane[*table.Table[K, Acc]] // as many as firing.ends
+	given int                                  // results of this batch that did not wait for steps
 
 	rt      *plan.Runtime
 	out     *emitter[WindowResult[K, R]]
@@ -86,6 +88,7 @@ func (o *windower[K, T, Acc, R]) Open() error {
 func (o *windower[K, T, Acc, R]) Process(_ int, b *plan.Batch) error {
 	values, hashes := o.columns(b)
 	from := 0
+	o.given = 0
 	for _, m := range b.Marks {
 		if err := o.add(b, values, hashes, from, m.Index); err != nil {
 			return err
@@ -210,8 +213,11 @@ func (o *windower[K, T, Acc, R]) advance(watermark int64) {
 	}
 	o.last = nil
 	due := o.state.open.Due()
-	if o.steps.pending() || o.entries(due) > o.steps.size {
-		o.steps.begin(watermark, was)
+	if mutant.On("budget-by-mark") {
+		o.given = 0
+	}
+	if o.given += o.entries(due); o.steps.pending() || o.given > o.steps.size {
+		o.steps.begin(watermark, was, len(due) > 0)
 		o.queue(due)
 		return
 	}
@@ -239,7 +245,9 @@ func (o *windower[K, T, Acc, R]) entries(due []*window.Pane[*table.Table[K, Acc]
 // queue has windows wait for steps. The kernel's slice is its own.
 func (o *windower[K, T, Acc, R]) queue(due []*window.Pane[*table.Table[K, Acc]]) {
 	for _, p := range due {
-		o.due, o.steps.ends = append(o.due, p), append(o.steps.ends, p.MaxTimestamp())
+		if i, fresh := o.steps.insert(p.MaxTimestamp()); fresh {
+			o.due = slices.Insert(o.due, i, p)
+		}
 	}
 }
 
@@ -252,7 +260,7 @@ func (o *windower[K, T, Acc, R]) fireDue(results int) {
 		if left <= 0 || o.out.err != nil {
 			return
 		}
-		left -= o.firePart(o.due[0], results)
+		left -= o.firePart(o.due[0], left)
 	}
 	for _, m := range o.steps.over() {
 		o.out.mark(m)
@@ -260,14 +268,14 @@ func (o *windower[K, T, Acc, R]) fireDue(results int) {
 	o.state.clear()
 }
 
-// firePart fires a window if that is little, or else the key group whose turn it
-// is, and gives how many entries that were.
-func (o *windower[K, T, Acc, R]) firePart(p *window.Pane[*table.Table[K, Acc]], little int) (entries int) {
+// firePart fires a window if that gives no more than some results, or else the key
+// group whose turn it is, and gives how many entries that were.
+func (o *windower[K, T, Acc, R]) firePart(p *window.Pane[*table.Table[K, Acc]], results int) (entries int) {
 	for _, m := range o.steps.take(p.MaxTimestamp()) {
 		o.out.mark(m)
 	}
 	last := true
-	if entries = p.State.Len(); !o.steps.begun() && entries <= little {
+	if entries = p.State.Len(); !o.steps.begun() && entries <= results {
 		o.fireWindow(p)
 		o.steps.passPane()
 	} else {

@@ -116,16 +116,6 @@ func (m *Merge) update() (grew bool) {
 	return m.raise()
 }
 
-// End is for when all inputs have ended: the clock goes to what each of them has
-// reached, idle or not. It tells whether it grew.
-func (m *Merge) End() (grew bool) {
-	least := messages.MaxWatermark
-	for i := range m.inputs {
-		least = min(least, m.inputs[i].watermark)
-	}
-	return m.set(least)
-}
-
 // Current is the combined clock; messages.NoWatermark before the first advance.
 func (m *Merge) Current() int64 { return m.current }
 
@@ -164,7 +154,7 @@ func (m *Merge) set(watermark int64) bool {
 func (m *Merge) greatest() int64 {
 	greatest := messages.NoWatermark
 	for i := range m.inputs {
-		if w := m.inputs[i].watermark; w < messages.MaxWatermark || mutant.On("greatest-watermark") {
+		if w := m.inputs[i].watermark; w < messages.MaxWatermark || mutant.On("greatest-watermark") || mutant.On("end-past-idle") {
 			greatest = max(greatest, w)
 		}
 	}

@@ -3,6 +3,7 @@ package doubt
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,7 @@ type skew struct {
 	op   *plan.Operator
 	max  int
 	keys [2]string // of the first and the second of two subtasks
+	many int       // results that make a step; 0: no steps
 }
 
 // skewTask is a subtask, and its main output.
@@ -77,6 +79,9 @@ type skewTask struct {
 	counters  map[string]*plan.Counter
 	watermark int64
 	outs      []string
+	log       []string // results by key, and watermarks
+	left      int64    // the last watermark that left
+	behind    []string // results that a watermark covered which had left
 	keys      [2]string
 }
 
@@ -120,7 +125,7 @@ func (s *skew) start(index, parallelism int, from ...*skewTask) *skewTask {
 		}
 	}
 	s.must(task.instance.Init(&plan.Runtime{
-		Operator: s.op.Name, Index: index, Parallelism: parallelism, MaxParallelism: s.max, Groups: task.groups, Attempt: 1, Restored: len(from) > 0,
+		Operator: s.op.Name, StepResults: s.many, Index: index, Parallelism: parallelism, MaxParallelism: s.max, Groups: task.groups, Attempt: 1, Restored: len(from) > 0,
 		Context: s.t.Context(), Now: func() int64 { return 0 }, SetTimer: func(int64) {}, Step: func(string) {},
 		Watermark: func() int64 { return task.watermark },
 		Output:    func(string) plan.Output { return task },
@@ -131,15 +136,18 @@ func (s *skew) start(index, parallelism int, from ...*skewTask) *skewTask {
 		s.move(f, task)
 	}
 	s.must(task.instance.Open())
+	if task.left = task.watermark; s.many > 0 {
+		task.left = task.instance.(plan.Stepper).OutputWatermark(task.watermark)
+	}
 	return task
 }
 
-// move writes the states of a subtask and reads them into another one.
+// move writes the states of a subtask and reads what another one has of them.
 func (s *skew) move(from, to *skewTask) {
 	s.t.Helper()
 	for i, st := range from.states {
 		frozen := st.Freeze()
-		for g := from.groups.From; g < from.groups.To; g++ {
+		for g := max(from.groups.From, to.groups.From); g < min(from.groups.To, to.groups.To); g++ {
 			var buf bytes.Buffer
 			_, err := frozen.WriteGroup(g, &buf)
 			s.must(err)
@@ -158,10 +166,26 @@ func (task *skewTask) counter(name string) *plan.Counter {
 
 // Push is plan.Output's. It names keys by the subtask that they were of.
 func (task *skewTask) Push(b *plan.Batch) error {
-	for _, r := range *b.Values.(*[]result) {
+	marks := b.Marks
+	for i, r := range *b.Values.(*[]result) {
+		marks = task.pass(marks, i)
 		task.outs = append(task.outs, fmt.Sprintf("%d [%d,%d) %d", slices.Index(task.keys[:], r.Key), r.Start, r.End, r.Value.V))
+		task.log = append(task.log, fmt.Sprintf("%s=%d@%d", r.Key, r.Value.V, b.Times[i]))
+		if b.Times[i] <= task.left {
+			task.behind = append(task.behind, fmt.Sprintf("%s behind %d", task.log[len(task.log)-1], task.left))
+		}
 	}
+	task.pass(marks, math.MaxInt)
 	return nil
+}
+
+// pass notes the watermarks before a place in a batch, and gives the others.
+func (task *skewTask) pass(marks []plan.Mark, place int) []plan.Mark {
+	for ; len(marks) > 0 && marks[0].Index <= place; marks = marks[1:] {
+		task.left = marks[0].Watermark
+		task.log = append(task.log, fmt.Sprintf("-- %d", task.left))
+	}
+	return marks
 }
 
 // bring brings a record of a subtask's key, of value 1.
