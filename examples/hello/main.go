@@ -39,4 +39,13 @@ func main() {
 	if _, err := cluster.Run(context.Background(), top, config); err != nil {
 		log.Fatal(err)
 	}
+	counts, err := files.ReadAll[operators.WindowResult[string, int]]("out", files.AsJSONLines)
+	total := 0
+	for _, c := range counts {
+		total += c.Value
+	}
+	if err != nil || total != len(visits) {
+		log.Fatal(total, " visits were counted: ", err)
+	}
+	fmt.Printf("%d visits in %d counts, such as %+v\n", total, len(counts), counts[0])
 }

@@ -2,7 +2,8 @@
 // pick-up zone, in event time, exactly once, while the process that computes
 // them is killed again and again.
 //
-//	tips demo -kills 10          run, kill, restart, compare; what `make demo` does
+//	tips                         a demo; what `make demo` does
+//	tips demo -kills 10          run, kill, restart, compare
 //	tips demo -input trips.csv   the same on real data
 //	tips soak -minutes 10        many demos beside a job whose memory is watched
 //	tips job -dir DIR            the job alone, over DIR/trips.pb
@@ -46,7 +47,7 @@ type settings struct {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: demo, soak, job, generate or check")
+		args = []string{"demo"}
 	}
 	s, err := parse(args[0], args[1:])
 	if err != nil {
