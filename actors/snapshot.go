@@ -96,6 +96,7 @@ func (s *subtask) freezeNode(n messages.CheckpointID, nd *node) (part, error) {
 			return p, err
 		}
 		p.snapshot.Splits = splits
+		s.source.stand(n, splits)
 	}
 	for _, st := range nd.states {
 		p.frozen = append(p.frozen, persistence.NamedFrozen{Schema: st.Schema(), Frozen: st.Freeze()})
@@ -170,7 +171,9 @@ func (s *subtask) onComplete(n messages.CheckpointID) error {
 		}
 	}
 	s.completed = max(s.completed, n)
-	s.tellCommitted(n)
+	if s.source == nil || !s.source.onComplete(n) {
+		s.tellCommitted(n)
+	}
 	return nil
 }
 
@@ -189,6 +192,9 @@ func (s *subtask) tellCommitted(n messages.CheckpointID) {
 func (s *subtask) onAborted(n messages.CheckpointID) error {
 	if s.in.align != nil {
 		s.in.align.OnAborted(n)
+	}
+	if s.source != nil {
+		s.source.onAborted(n)
 	}
 	for _, nd := range s.ops.nodes {
 		if l, ok := nd.inst.(plan.CheckpointListener); ok {

@@ -29,6 +29,10 @@ type source struct {
 	stopped bool       // StopSources came: read no more
 	drain   bool       // and end with the maximum watermark
 	ended   bool       // the end of input was announced
+
+	stood   []stood               // at the barriers of checkpoints that are not complete
+	telling messages.CheckpointID // the outside is being told of this one; 0: of none
+	due     messages.CheckpointID // it is to be told of this one next; 0: of none
 }
 
 // split is one file or partition.

@@ -122,6 +122,8 @@ func (s *subtask) onMessage(m any) error {
 		return s.source.pull()
 	case *readDone:
 		return s.source.onRead(m)
+	case *told:
+		return s.source.onTold(m)
 	case stepTick:
 		return s.onStep()
 	case drainCheck:

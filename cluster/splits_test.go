@@ -24,6 +24,8 @@ type feed struct {
 	ended  map[string]bool
 
 	bounded bool // it has the splits that it begins with, until they end
+
+	onCheckpoint func(ctx context.Context, splits []string, positions [][]byte) error
 }
 
 func newFeed() *feed {
@@ -51,7 +53,7 @@ func (f *feed) changed() {
 
 func (f *feed) Info() operators.SourceInfo {
 	if f.bounded {
-		return operators.SourceInfo{Replayable: true, Bounded: true}
+		return operators.SourceInfo{Replayable: true, Bounded: true, OnCheckpoint: f.onCheckpoint}
 	}
 	return operators.SourceInfo{Replayable: true, DiscoverEvery: time.Millisecond}
 }

@@ -22,7 +22,7 @@ func topologyOf(p *plan.Plan) coordinator.Topology {
 		if op.Source != nil {
 			t.Sources = append(t.Sources, coordinator.Source{
 				Operator: op.Name, Region: p.Chains[op.Chain].Region, Parallelism: op.Parallelism,
-				Bounded: op.Source.Bounded, DiscoverEvery: op.Source.DiscoverEvery, List: op.Source.Source.Splits,
+				Bounded: op.Source.Bounded, DiscoverEvery: op.Source.DiscoverEvery, List: op.Source.Source.Splits, Start: op.Source.Source.Start,
 				AlignGroup: op.Source.AlignGroup, AlignDrift: op.Source.AlignDrift,
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -29,6 +30,7 @@ type listResult struct {
 	life     int
 	operator messages.OperatorID
 	ids      []string
+	starts   map[string][]byte // where those of the ids begin that are new
 	err      error
 }
 
@@ -55,12 +57,57 @@ func (j *job) isListed(r *region, s Source) bool {
 func (j *job) list(r *region, s Source) {
 	res := listResult{work: fmt.Sprintf("list %s life %d", s.Operator, r.life), region: r.index, life: r.life, operator: s.Operator}
 	j.lists[res.work] = res
-	list := s.List
+	q := j.question(r, s)
 	j.env.Work(j.self, res.work, func(ctx context.Context) any {
 		res := res
-		res.ids, res.err = list(ctx)
+		res.ids, res.starts, res.err = q.ask(ctx)
 		return &res
 	})
+}
+
+// question is what a source is asked: for its splits, and where those begin that are
+// not seen yet.
+type question struct {
+	source Source
+	seen   map[string]bool
+	again  bool // it has listed splits before, in this run or one that is restored
+}
+
+func (j *job) question(r *region, s Source) question {
+	restored, listed := restoredSplits(r.restored, s.Operator)
+	q := question{source: s, seen: map[string]bool{}, again: listed || j.known[s.Operator] != nil}
+	for _, st := range restored {
+		q.seen[st.GetId()] = true
+	}
+	for id := range j.known[s.Operator] { // order: into a set
+		q.seen[id] = true
+	}
+	return q
+}
+
+func (q question) ask(ctx context.Context) (ids []string, starts map[string][]byte, err error) {
+	if ids, err = q.source.List(ctx); err == nil {
+		err = checkListing(ids)
+	}
+	if err != nil || q.source.Start == nil {
+		return ids, nil, err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return q.seen[id] })
+	if len(fresh) == 0 {
+		return ids, nil, nil
+	}
+	positions, err := q.source.Start(ctx, fresh, q.again)
+	if err == nil && len(positions) != len(fresh) {
+		err = fmt.Errorf("it gave %d positions at which %d splits begin; give one for each", len(positions), len(fresh))
+	}
+	if err != nil {
+		return ids, nil, err
+	}
+	starts = make(map[string][]byte, len(fresh))
+	for i, id := range fresh {
+		starts[id] = positions[i]
+	}
+	return ids, starts, nil
 }
 
 func (j *job) onWorkPanic(p *env.WorkPanic) {
@@ -80,34 +127,34 @@ func (j *job) onListed(m *listResult) {
 	if r.life != m.life {
 		return
 	}
-	err := m.err
-	if err == nil {
-		err = checkListing(m.ids)
-	}
-	switch {
+	switch err := m.err; {
 	case r.state == listing && err != nil:
 		j.fail([]*region{r}, because(fmt.Errorf("source %q: list splits: %w", m.operator, err)))
 	case r.state == listing:
-		j.learn(m.operator, m.ids)
+		j.learn(m)
 		if r.unlisted--; r.unlisted == 0 {
 			j.becomeDeploying(r)
 		}
 	case r.state == running && err != nil:
 		j.emitRegion(r, slog.LevelWarn, SplitEvent, "source %q could not be asked for new splits, will ask again: %v", m.operator, err)
 	case r.state == running:
-		j.learn(m.operator, m.ids)
+		j.learn(m)
 		j.assignNew(r, m.operator, m.ids)
 	}
 }
 
 // learn remembers splits: one once seen stays, also when it is listed no more
-// and no checkpoint has it yet.
-func (j *job) learn(operator messages.OperatorID, ids []string) {
-	if j.known[operator] == nil {
-		j.known[operator] = map[string]bool{}
+// and no checkpoint has it yet, and so does the place where it begins.
+func (j *job) learn(m *listResult) {
+	known := j.known[m.operator]
+	if known == nil {
+		known = map[string][]byte{}
+		j.known[m.operator] = known
 	}
-	for _, id := range ids {
-		j.known[operator][id] = true
+	for _, id := range m.ids {
+		if _, seen := known[id]; !seen {
+			known[id] = m.starts[id]
+		}
 	}
 }
 
@@ -159,7 +206,7 @@ func (j *job) assignNew(r *region, operator messages.OperatorID, ids []string) {
 		j.emitRegion(r, slog.LevelInfo, SplitEvent, "source %q has new splits %q for subtask %d", operator, share, i)
 		a := &messages.SplitAssignment{Operator: string(operator), Index: int32(i)}
 		for _, id := range share {
-			a.Splits = append(a.Splits, newSplit(id))
+			a.Splits = append(a.Splits, newSplit(id, j.known[operator][id]))
 		}
 		j.seq++
 		p := &pendingSplits{

@@ -78,7 +78,7 @@ type job struct {
 	queue   storeQueue
 	corrupt map[messages.CheckpointID]string // checkpoints with a damaged blob, and which
 	damaged map[uint64]bool                  // slots that were reported as unreadable
-	known   map[messages.OperatorID]map[string]bool
+	known   map[messages.OperatorID]map[string][]byte
 	lists   map[string]listResult // listings under way, by the name of their work
 	seq     uint64                // of AssignSplits
 	groups  []*groupClock         // of aligned sources, sorted by name
@@ -105,7 +105,7 @@ func newJob(cfg Config, self *actor.PID, send func(*actor.PID, any), watch func(
 		owner:    persistence.Owner{Name: cfg.Owner, Nonce: rng.Uint64()},
 		corrupt:  map[messages.CheckpointID]string{},
 		damaged:  map[uint64]bool{},
-		known:    map[messages.OperatorID]map[string]bool{},
+		known:    map[messages.OperatorID]map[string][]byte{},
 		lists:    map[string]listResult{},
 		groups:   newGroupClocks(cfg.Topology.Sources),
 	}

@@ -92,8 +92,8 @@ func restoredSplits(m *messages.Manifest, operator messages.OperatorID) (splits 
 }
 
 // unite adds the splits that are known but not in the checkpoint, to be read
-// from their beginning.
-func unite(restored []*messages.SplitState, known map[string]bool) []*messages.SplitState {
+// from where they begin.
+func unite(restored []*messages.SplitState, known map[string][]byte) []*messages.SplitState {
 	all := slices.Clone(restored)
 	seen := map[string]bool{}
 	for _, s := range restored {
@@ -101,15 +101,15 @@ func unite(restored []*messages.SplitState, known map[string]bool) []*messages.S
 	}
 	for _, id := range slices.Sorted(maps.Keys(known)) {
 		if !seen[id] {
-			all = append(all, newSplit(id))
+			all = append(all, newSplit(id, known[id]))
 		}
 	}
 	return all
 }
 
 // newSplit is a split of which nothing was read.
-func newSplit(id string) *messages.SplitState {
-	return &messages.SplitState{Id: id, Watermark: messages.NoWatermark}
+func newSplit(id string, start []byte) *messages.SplitState {
+	return &messages.SplitState{Id: id, Position: start, Watermark: messages.NoWatermark}
 }
 
 // checkListing holds a source to its contract.

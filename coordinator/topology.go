@@ -39,6 +39,10 @@ type Source struct {
 	AlignDrift time.Duration
 	// List gives the ids of all splits there are now. It may block.
 	List func(ctx context.Context) ([]string, error)
+	// Start gives the positions at which splits begin that no checkpoint knows; nil:
+	// all at their beginning. again tells that the source has listed splits before. It
+	// may block.
+	Start func(ctx context.Context, splits []string, again bool) (positions [][]byte, err error)
 }
 
 // Validate finds what no plan would contain.

@@ -31,7 +31,7 @@ func From[T any](t *Topology, name string, source Source[T], watermarks Watermar
 	if err := info.validate(); err != nil {
 		t.failf(op, "its source: %w", err)
 	}
-	spec.Bounded, spec.Replayable, spec.DiscoverEvery = info.Bounded, info.Replayable, info.DiscoverEvery
+	spec.Bounded, spec.Replayable, spec.DiscoverEvery, spec.OnCheckpoint = info.Bounded, info.Replayable, info.DiscoverEvery, info.OnCheckpoint
 	if info.Malformed != "" {
 		spec.SideTag, spec.SideType = info.Malformed, rowsOf[Malformed]()
 		t.declareSides(op, NewTag[Malformed](info.Malformed))
@@ -114,6 +114,16 @@ func (a *sourceAdapter[T]) Splits(ctx context.Context) ([]string, error) {
 		seen[id] = true
 	}
 	return ids, nil
+}
+
+// Start asks a source that is a Starter.
+func (a *sourceAdapter[T]) Start(ctx context.Context, splits []string, again bool) ([][]byte, error) {
+	s, ok := a.source.(Starter)
+	if !ok {
+		return make([][]byte, len(splits)), nil
+	}
+	positions, err := s.Start(ctx, splits, again)
+	return positions, named("source.Start", err)
 }
 
 func (a *sourceAdapter[T]) OpenSplit(ctx context.Context, id string, position []byte) (plan.Reader, error) {

@@ -24,6 +24,16 @@ type Source[T any] interface {
 	Info() SourceInfo
 }
 
+// Starter is an optional ability of a Source whose splits begin elsewhere than at their
+// beginning: at the newest record, at a time.
+type Starter interface {
+	// Start gives the position at which each of some splits begins, which no checkpoint
+	// knows; nil is the beginning. again is false when a job without a checkpoint lists
+	// splits for the first time; later ones have appeared since. It may block. What it
+	// gives goes into checkpoints, and it is not asked again.
+	Start(ctx context.Context, splits []string, again bool) (positions [][]byte, err error)
+}
+
 // SourceInfo describes a Source.
 type SourceInfo struct {
 	// Bounded: the source ends when every split has ended, and so can the job.
@@ -33,6 +43,12 @@ type SourceInfo struct {
 	Replayable bool
 	// DiscoverEvery asks an unbounded source for new splits; 0 asks once.
 	DiscoverEvery time.Duration
+	// OnCheckpoint, unless nil, hears where the splits of a subtask stand in a checkpoint
+	// that is complete, to tell the outside; an aborted one it never hears of. It may
+	// block until ctx ends, and holds back the news that the checkpoint is committed as
+	// long. Calls of a subtask come one at a time, and checkpoints may be left out. An
+	// error is logged and has no effect. Nothing in the job depends on it.
+	OnCheckpoint func(ctx context.Context, splits []string, positions [][]byte) error
 	// Malformed names the side output (a Tag[Malformed]) for records that do
 	// not decode. Empty: a reader returns an error instead.
 	Malformed string

@@ -204,6 +204,10 @@ func (c *Counter) Add(n int64) { *c += Counter(n) }
 type Source interface {
 	// Splits lists what there is to read. It may block; it runs off the mailbox.
 	Splits(ctx context.Context) ([]string, error)
+	// Start gives the positions at which splits begin that no checkpoint knows, nil for
+	// the beginning. again tells that splits were listed before. It may block; it runs
+	// off the mailbox.
+	Start(ctx context.Context, splits []string, again bool) ([][]byte, error)
 	// OpenSplit opens a split at a position it gave, or at the beginning (nil).
 	// It may block; it runs off the mailbox.
 	OpenSplit(ctx context.Context, id string, position []byte) (Reader, error)
@@ -259,10 +263,13 @@ type SourceSpec struct {
 	PeriodicEvery time.Duration // SplitClock.Periodic is asked so often; 0: never
 	AlignGroup    string        // splits ahead of this group's least by more than AlignDrift are not read; "": they are
 	AlignDrift    time.Duration // whole ms
-	HasWatermarks bool          // false: no strategy, so no event-time operators behind it
-	Type          RowType       // of the main output
-	SideTag       string        // output for what could not be decoded; "" fails instead
-	SideType      RowType       // nil without SideTag
+	// OnCheckpoint hears, off the mailbox, where splits stand in a checkpoint that is
+	// complete; nil: nobody listens. Its error is logged.
+	OnCheckpoint  func(ctx context.Context, splits []string, positions [][]byte) error
+	HasWatermarks bool    // false: no strategy, so no event-time operators behind it
+	Type          RowType // of the main output
+	SideTag       string  // output for what could not be decoded; "" fails instead
+	SideType      RowType // nil without SideTag
 }
 
 // SinkKind says what a sink can promise.
