@@ -67,6 +67,9 @@ var layers = []layer{
 	{"operators/operatortest", []string{"messages/...", "persistence", "persistence/...", "operators", "operators/plan"},
 		[]string{"github.com/google/go-cmp/..."},
 		"operators are tested one by one, without actors"},
+	{"operators/kafka/records", nil, nil, "a format is a pure kernel"},
+	{"operators/kafka", []string{"messages/...", "operators", "operators/kafka/records"}, []string{"github.com/twmb/franz-go/..."},
+		"a connector is written against the public API, as a user would write it"},
 	{"operators/...", []string{"messages/...", "operators"}, []string{"github.com/klauspost/compress/..."},
 		"a connector is written against the public API, as a user would write it"},
 	{"actors", []string{"messages/...", "actors/...", "persistence", "operators/plan"},
@@ -95,8 +98,8 @@ var bans = []ban{
 	{"operators/...", "github.com/asynkron/...", "a topology is a value; only who runs it needs actors"},
 	{"operators/...", "google.golang.org/grpc/...", "a topology is a value; only who runs it needs a network"},
 	{"operators/...", "github.com/hashicorp/...", "a topology is a value; only who runs it needs a cluster"},
-	{"operators", "github.com/IBM/...", "who reads files must not link Kafka; a third party has a folder of its own"},
-	{"operators/files", "github.com/IBM/...", "who reads files must not link Kafka; a third party has a folder of its own"},
+	{"operators", "github.com/twmb/franz-go/...", "who reads files must not link Kafka; a third party has a folder of its own"},
+	{"operators/files", "github.com/twmb/franz-go/...", "who reads files must not link Kafka; a third party has a folder of its own"},
 	{"actors", module + "/operators", "the runtime must run whatever front made the plan"},
 	{"actors", module + "/coordinator/...", "a worker takes orders by message, whoever sends them"},
 	{"coordinator", module + "/actors", "a coordinator must be able to run where no subtask does"},
@@ -122,6 +125,7 @@ type door struct{ path, why string }
 var doors = []door{
 	{"actors/env/real.go", "the one door to time, chance and goroutines"},
 	{"operators/files/", "a blocking reader waits for files, off the mailbox; roll times are those of the disk"},
+	{"operators/kafka/", "a client waits for brokers, off the mailbox"},
 	{"examples/", "programs of users, who may do as they like"},
 }
 

@@ -1,0 +1,300 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirflow/weir/operators"
+)
+
+// writer is operators.TransactionalWriter for one subtask of an attempt.
+//
+//	Begin    nothing
+//	Write    begins a transaction of a free id at the first record, and gathers batches
+//	Prepare  has all acknowledged, puts the marker in; the handle is id, producer and epoch
+//	Commit   EndTxn by the handle, from any process
+//	Recover  aborts what older attempts left open and no checkpoint knows
+//
+// Invariants: an id is of one attempt, and in use by one of its transactions at a time; it
+// serves again only when the commit of its last one is confirmed and its marker can be
+// read, for a broker that lost the end of a transaction would take its records into the
+// next one; an id whose transaction is in doubt does not serve again; nothing is written
+// after Prepare has begun.
+type writer[T any] struct {
+	sink     *sink[T]
+	context  operators.SinkContext
+	config   sinkConfig
+	client   *client
+	producer *producer
+	slots    slots
+	message  Message
+
+	id       string // of this writer, unlike any other
+	open     *transaction
+	count    int64                   // transactions so far
+	prepared map[int64]bool          // numbers of those whose commit is not confirmed
+	ended    map[string]*transaction // by id: committed, not read back yet
+}
+
+// Recover implements operators.TransactionalWriter.
+func (w *writer[T]) Recover(ctx context.Context, r operators.Recovery) error {
+	mine, err := idsOf(r.Commit)
+	if err != nil {
+		return err
+	}
+	kept, err := idsOf(r.Keep)
+	if err != nil {
+		return err
+	}
+	lingering, err := w.lingering(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range lingering {
+		// What others are to commit they abort afterwards, if its id was begun once more.
+		if !w.mayFence(id, r) || kept[id] && !mine[id] {
+			continue
+		}
+		w.context.Step("kafka.fencing")
+		if _, err := beginTransaction(ctx, w.client, id, w.config.timeout, w.config.patience); err != nil {
+			return err
+		}
+	}
+	return w.rehearse(ctx)
+}
+
+// mayFence tells whether a lingering transaction is this subtask's to abort: it is of an
+// older attempt of this sink. Younger ones have taken over from this one.
+func (w *writer[T]) mayFence(id string, r operators.Recovery) bool {
+	subtask, attempt, ours := w.slots.owner(id)
+	return ours && attempt < w.context.Attempt && subtask%r.Parallelism == r.Index
+}
+
+// idsOf gives the transactional ids of some handles.
+func idsOf(handles [][]byte) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for _, handle := range handles {
+		t, err := decodeTransaction(handle)
+		if err != nil {
+			return nil, err
+		}
+		ids[t.ID] = true
+	}
+	return ids, nil
+}
+
+// lingering gives the ids of all open transactions that this user may see.
+func (w *writer[T]) lingering(ctx context.Context) (ids []string, err error) {
+	err = insist(ctx, w.config.patience, func() error {
+		req := kmsg.NewPtrListTransactionsRequest()
+		req.StateFilters = []string{"Ongoing"}
+		resp, err := req.RequestWith(ctx, w.client.kgo)
+		if err != nil {
+			return err
+		}
+		ids = nil
+		for _, t := range resp.TransactionStates {
+			ids = append(ids, t.TransactionalID)
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the open transactions, which Kafka can from 3.0 on: %w", err)
+	}
+	return ids, nil
+}
+
+// rehearse has a transaction with a partition, no records and a marker, and aborts it:
+// what is wrong with rights, the time-out and the broker is told before the first record
+// is read.
+func (w *writer[T]) rehearse(ctx context.Context) error {
+	t, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}); err != nil {
+		return t.explain("write in", 0, err)
+	}
+	if err := t.mark(ctx, w.client, w.config.patience); err != nil {
+		return err
+	}
+	if err := t.end(ctx, w.client, false, w.config.patience); err != nil {
+		return t.explain("abort", 0, err)
+	}
+	w.slots.release(t.ID)
+	return nil
+}
+
+// Begin implements operators.TransactionalWriter: the broker hears of a transaction with
+// the first record.
+func (w *writer[T]) Begin(context.Context) error { return nil }
+
+// begin begins a transaction on the broker.
+func (w *writer[T]) begin(ctx context.Context) (*transaction, error) {
+	id, err := w.slots.take()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.readBack(ctx, id); err != nil {
+		return nil, err
+	}
+	t, err := beginTransaction(ctx, w.client, id, w.config.timeout, w.config.patience)
+	if err != nil {
+		return nil, err
+	}
+	w.count++
+	t.Topic, t.Writer, t.Number = w.sink.topic, w.id, w.count
+	w.context.Step("kafka.begun")
+	return t, nil
+}
+
+// readBack makes sure that the last transaction of an id has ended on the partitions'
+// disks too, as far as that can be asked: that its marker can be read. A marker that has
+// expired since proves nothing, and neither does it say otherwise.
+func (w *writer[T]) readBack(ctx context.Context, id string) error {
+	t := w.ended[id]
+	if t == nil {
+		return nil
+	}
+	at, some, err := lastMarker(ctx, w.client, t)
+	switch {
+	case errors.Is(err, kerr.UnstableOffsetCommit):
+		return fmt.Errorf("%s hangs on the broker: it was committed, and its marker cannot be read for %v. Find it with kafka-transactions.sh find-hanging, and end it with its abort command: %w", t, markerPatience, err)
+	case err != nil:
+		return fmt.Errorf("read the marker of %s: %w", t, err)
+	case some && !at.proves(t):
+		return fmt.Errorf("%s was committed, and its marker is that of another one: number %d of writer %q. Does somebody else commit offsets to the group of that name?", t, at.number, at.writer)
+	}
+	delete(w.ended, id)
+	return nil
+}
+
+// Write implements operators.Writer.
+func (w *writer[T]) Write(ctx context.Context, b *operators.Batch[T]) error {
+	if len(b.Values) == 0 {
+		return nil
+	}
+	if err := w.ensureOpen(ctx); err != nil {
+		return err
+	}
+	next := 0
+	return w.producer.add(ctx, func(m *Message) (bool, error) {
+		if next == len(b.Values) {
+			return false, nil
+		}
+		i := next
+		next++
+		*m = Message{KeyBuffer: m.KeyBuffer[:0], ValueBuffer: m.ValueBuffer[:0], Headers: m.Headers[:0], Partition: -1, Time: b.Times[i]}
+		if m.Time == operators.NoTime {
+			m.Time = w.context.Now()
+		}
+		return true, w.sink.encode(m, b.Values[i])
+	}, &w.message)
+}
+
+func (w *writer[T]) ensureOpen(ctx context.Context) error {
+	if w.open != nil {
+		return nil
+	}
+	t, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	w.open = t
+	w.producer.begin(t)
+	return nil
+}
+
+// Flush implements operators.Writer; Prepare is called instead.
+func (w *writer[T]) Flush(ctx context.Context) error { return w.producer.flush(ctx) }
+
+// Prepare implements operators.TransactionalWriter. It has tried for long enough when it
+// fails, so that the attempt does.
+func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
+	if w.open == nil {
+		return nil, nil
+	}
+	if err := w.producer.flush(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
+	}
+	w.context.Step("kafka.flushed")
+	if err := w.open.mark(ctx, w.client, w.config.patience); err != nil {
+		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
+	}
+	w.open.Written = w.producer.written()
+	handle, err := w.open.encode()
+	if err != nil {
+		return nil, err
+	}
+	w.prepared[w.open.Number] = true
+	w.open = nil
+	return handle, nil
+}
+
+// Commit implements operators.TransactionalWriter.
+func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
+	t, err := decodeTransaction(handle)
+	if err != nil {
+		return err
+	}
+	if t.Writer == w.id && !w.prepared[t.Number] {
+		return nil // it is confirmed, and its id may serve another transaction by now
+	}
+	err = t.end(ctx, w.client, true, w.config.patience)
+	if isFenced(err) {
+		err = w.settle(ctx, t, err)
+	}
+	if err != nil {
+		return t.explain("commit", 0, err)
+	}
+	if t.Writer == w.id {
+		delete(w.prepared, t.Number)
+		w.ended[t.ID] = t
+		w.slots.release(t.ID)
+	}
+	return nil
+}
+
+// settle finds out what became of a transaction that its handle no longer commits: it
+// had been committed, or the broker has aborted it. The answer is final, for no request
+// with the handle's epoch has an effect any more.
+func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error {
+	at, some, err := lastMarker(ctx, w.client, t)
+	if err != nil {
+		return fmt.Errorf("read the marker: %w", err)
+	}
+	if some && at.proves(t) {
+		return nil
+	}
+	return fmt.Errorf("%w: the broker has aborted %s before it could be committed, after kafka.TransactionTimeout or because somebody else began a transaction of its id; or it was committed longer ago than the broker's offsets.retention.minutes: %w", operators.ErrInDoubt, t, why)
+}
+
+// AbortOpen implements operators.TransactionalWriter. What is still under way may reach
+// the broker at any time: then the transaction is left to the next attempt.
+func (w *writer[T]) AbortOpen(ctx context.Context) error {
+	if w.open == nil {
+		return nil
+	}
+	t := w.open
+	w.open = nil
+	if err := w.producer.discard(ctx); err != nil {
+		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", t.ID, err)
+	}
+	err := t.end(ctx, w.client, false, w.config.patience)
+	if err == nil || errors.Is(err, kerr.InvalidTxnState) { // nothing was in it
+		w.slots.release(t.ID)
+		return nil
+	}
+	return t.explain("abort", 0, err)
+}
+
+// Close implements operators.Writer.
+func (w *writer[T]) Close() error {
+	w.producer.close()
+	w.client.close()
+	return nil
+}
