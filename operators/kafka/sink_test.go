@@ -216,7 +216,7 @@ func TestAnswerOfCommitLost(t *testing.T) {
 // was; never as committed, and again whenever it is asked.
 func TestInDoubt(t *testing.T) {
 	s := newStand(t, 1, []string{"out"})
-	p := s.process(s.sink(kafka.TransactionTimeout(time.Second)), 1, 0, 1).recover(operators.Recovery{}).write("a", "b")
+	p := s.process(s.sink(kafka.TransactionTimeout(3*time.Second)), 1, 0, 1).recover(operators.Recovery{}).write("a", "b")
 	handle := p.prepare()
 	s.write("out", 0, "behind") // shows when the broker gives the transaction up
 	s.open(kafka.Source(s.cluster, kafka.InTopics("out"), text)).some("out:0", 1)

@@ -477,7 +477,7 @@ func TestPositionPassesWhatIsAborted(t *testing.T) {
 // What is wrong with one topic does not hold up another one.
 func TestOtherTopicsGoOn(t *testing.T) {
 	s := newStand(t, 1, []string{"in", "gone"})
-	r := s.open(kafka.Source(s.cluster, kafka.InTopics("in", "gone"), text, kafka.Patience(time.Second)))
+	r := s.open(kafka.Source(s.cluster, kafka.InTopics("in", "gone"), text, kafka.Patience(4*time.Second)))
 	s.write("in", 0, "a")
 	r.some("in:0", 1)
 	s.must(s.fake.DeleteTopic("gone"))

@@ -54,7 +54,7 @@ func TestZombiesDoNoHarm(t *testing.T) {
 // written behind it shows that it has.
 func (s *stand) aborted(attempt messages.Attempt, value string) []byte {
 	s.t.Helper()
-	handle := s.process(s.sink(kafka.TransactionTimeout(time.Second)), attempt, 0, 1).recover(operators.Recovery{}).write(value).prepare()
+	handle := s.process(s.sink(kafka.TransactionTimeout(3*time.Second)), attempt, 0, 1).recover(operators.Recovery{}).write(value).prepare()
 	behind := s.fake.PartitionInfo("out", 0).HighWatermark
 	s.write("out", 0, "behind "+value)
 	from := kafka.FromOffsets(map[string]map[int32]int64{"out": {0: behind}})
@@ -69,13 +69,13 @@ func (s *stand) aborted(attempt messages.Attempt, value string) []byte {
 // later attempts, or the same one, have committed others.
 func TestAbortedIsNeverCommitted(t *testing.T) {
 	s := newStand(t, 1, []string{"out"})
-	old := s.process(s.sink(kafka.TransactionTimeout(time.Second)), 1, 0, 1).recover(operators.Recovery{})
+	old := s.process(s.sink(kafka.TransactionTimeout(3*time.Second)), 1, 0, 1).recover(operators.Recovery{})
 	for _, v := range []string{"old 1", "old 2"} {
 		s.must(old.write(v).w.Commit(t.Context(), old.prepare()))
 	}
 	handle := s.aborted(1, "lost")
 	for attempt := range messages.Attempt(3) {
-		p := s.process(s.sink(kafka.TransactionTimeout(time.Second)), 1+attempt, 0, 1)
+		p := s.process(s.sink(kafka.TransactionTimeout(3*time.Second)), 1+attempt, 0, 1)
 		if err := p.w.Commit(t.Context(), handle); !errors.Is(err, operators.ErrInDoubt) {
 			t.Errorf("attempt %d: %v, want it in doubt", attempt, err)
 		}
