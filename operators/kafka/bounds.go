@@ -12,19 +12,20 @@ import (
 // FromTime, FromOffsets or FromGroup. Partitions that appear later begin at their
 // earliest record, whatever it is: nothing that is written before they are found is lost.
 type Start struct {
-	kind    boundKind
-	at      int64 // ms
-	offsets map[string]map[int32]int64
-	group   string
-	reset   Reset
-	err     error
+	bound
+	group string
+	reset Reset
 }
 
 // End is where reading ends: never, UntilLatest, UntilTime or UntilOffsets.
-type End struct {
+type End struct{ bound }
+
+// bound is a place in each of some partitions.
+type bound struct {
 	kind    boundKind
-	at      int64
-	offsets map[string]map[int32]int64
+	at      int64                      // ms
+	option  string                     // that gave the offsets
+	offsets map[string]map[int32]int64 // by topic and partition
 	err     error
 }
 
@@ -40,25 +41,25 @@ const (
 )
 
 // FromEarliest begins at the oldest record that is there.
-func FromEarliest() Start { return Start{kind: atEarliest} }
+func FromEarliest() Start { return Start{bound: bound{kind: atEarliest}} }
 
 // FromLatest begins behind the newest record at the job's start: behind the newest that
 // is committed, when only those are read.
-func FromLatest() Start { return Start{kind: atLatest} }
+func FromLatest() Start { return Start{bound: bound{kind: atLatest}} }
 
 // FromTime begins at the first record whose timestamp is t or later, and behind the
 // newest where there is none.
-func FromTime(t time.Time) Start { return Start{kind: atTime, at: t.UnixMilli()} }
+func FromTime(t time.Time) Start { return Start{bound: boundAt(t)} }
 
 // FromOffsets begins each partition at an offset. Every partition needs one.
 func FromOffsets(offsets map[string]map[int32]int64) Start {
-	return Start{kind: atOffsets, offsets: cloneOffsets(offsets), err: checkOffsets("FromOffsets", offsets)}
+	return Start{bound: boundBy("FromOffsets", offsets)}
 }
 
 // FromGroup begins at what a consumer group has committed, and where it has committed
 // nothing as reset says.
 func FromGroup(group string, reset Reset) Start {
-	s := Start{kind: atGroup, group: group, reset: reset, err: reset.check()}
+	s := Start{bound: bound{kind: atGroup, err: reset.check()}, group: group, reset: reset}
 	if group == "" {
 		s.err = fmt.Errorf("FromGroup: the group's id is empty; give it")
 	}
@@ -84,15 +85,21 @@ func (r Reset) check() error {
 }
 
 // UntilLatest ends behind the newest record there is when the job starts.
-func UntilLatest() End { return End{kind: atLatest} }
+func UntilLatest() End { return End{bound{kind: atLatest}} }
 
 // UntilTime ends before the first record whose timestamp is t or later, as far as it is
 // there when the job starts, and else behind the newest.
-func UntilTime(t time.Time) End { return End{kind: atTime, at: t.UnixMilli()} }
+func UntilTime(t time.Time) End { return End{boundAt(t)} }
 
 // UntilOffsets ends each partition before an offset. Every partition needs one.
 func UntilOffsets(offsets map[string]map[int32]int64) End {
-	return End{kind: atOffsets, offsets: cloneOffsets(offsets), err: checkOffsets("UntilOffsets", offsets)}
+	return End{boundBy("UntilOffsets", offsets)}
+}
+
+func boundAt(t time.Time) bound { return bound{kind: atTime, at: t.UnixMilli()} }
+
+func boundBy(option string, offsets map[string]map[int32]int64) bound {
+	return bound{kind: atOffsets, option: option, offsets: cloneOffsets(offsets), err: checkOffsets(option, offsets)}
 }
 
 func cloneOffsets(offsets map[string]map[int32]int64) map[string]map[int32]int64 {
@@ -116,34 +123,29 @@ func checkOffsets(option string, offsets map[string]map[int32]int64) error {
 
 // find looks up where partitions begin.
 func (s Start) find(ctx context.Context, c *client, of []partition, committed bool) (map[partition]int64, error) {
-	switch s.kind {
-	case atLatest:
-		return c.offsets(ctx, of, atEnd, committed)
-	case atTime:
-		return offsetsAtTime(ctx, c, of, s.at, committed)
-	case atOffsets:
-		return given("FromOffsets", s.offsets, of)
-	case atGroup:
+	if s.kind == atGroup {
 		return s.findCommitted(ctx, c, of, committed)
 	}
-	return c.offsets(ctx, of, atStart, committed)
+	return s.bound.find(ctx, c, of, committed)
 }
 
-// find looks up where partitions end.
-func (e End) find(ctx context.Context, c *client, of []partition, committed bool) (map[partition]int64, error) {
-	switch e.kind {
+// find looks up the place in partitions.
+func (b bound) find(ctx context.Context, c *client, of []partition, committed bool) (map[partition]int64, error) {
+	switch b.kind {
 	case atLatest:
 		return c.offsets(ctx, of, atEnd, committed)
 	case atTime:
-		return offsetsAtTime(ctx, c, of, e.at, committed)
+		return offsetsAtTime(ctx, c, of, b.at, committed)
 	case atOffsets:
-		return given("UntilOffsets", e.offsets, of)
+		return given(b.option, b.offsets, of)
+	case never:
+		all := map[partition]int64{}
+		for _, p := range of {
+			all[p] = noEnd
+		}
+		return all, nil
 	}
-	all := map[partition]int64{}
-	for _, p := range of {
-		all[p] = noEnd
-	}
-	return all, nil
+	return c.offsets(ctx, of, atStart, committed)
 }
 
 func given(option string, offsets map[string]map[int32]int64, of []partition) (map[partition]int64, error) {

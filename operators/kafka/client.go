@@ -51,6 +51,24 @@ type partition struct {
 
 func (p partition) String() string { return fmt.Sprintf("%s:%d", p.topic, p.index) }
 
+// ofTopic are partitions of one topic.
+type ofTopic struct {
+	topic      string
+	partitions []int32
+}
+
+// byTopic groups partitions, as requests want them.
+func byTopic(all []partition) (groups []ofTopic) {
+	for _, p := range all {
+		i := slices.IndexFunc(groups, func(g ofTopic) bool { return g.topic == p.topic })
+		if i < 0 {
+			i, groups = len(groups), append(groups, ofTopic{topic: p.topic})
+		}
+		groups[i].partitions = append(groups[i].partitions, p.index)
+	}
+	return groups
+}
+
 // topicID tells a topic from one of the same name that was there before it. It is zero
 // where the broker is older than Kafka 2.8.
 type topicID [16]byte
@@ -152,16 +170,15 @@ func (c *client) offsets(ctx context.Context, of []partition, at int64, committe
 	if committed {
 		req.IsolationLevel = 1
 	}
-	for _, p := range of {
-		i := slices.IndexFunc(req.Topics, func(t kmsg.ListOffsetsRequestTopic) bool { return t.Topic == p.topic })
-		if i < 0 {
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = p.topic
-			i, req.Topics = len(req.Topics), append(req.Topics, t)
+	for _, g := range byTopic(of) {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = g.topic
+		for _, i := range g.partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp, p.CurrentLeaderEpoch = i, at, -1
+			t.Partitions = append(t.Partitions, p)
 		}
-		rp := kmsg.NewListOffsetsRequestTopicPartition()
-		rp.Partition, rp.Timestamp, rp.CurrentLeaderEpoch = p.index, at, -1
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
+		req.Topics = append(req.Topics, t)
 	}
 	resp, err := req.RequestWith(ctx, c.kgo)
 	if err != nil {
@@ -191,14 +208,10 @@ func (c *client) groupOffsets(ctx context.Context, group string, of []partition)
 	req := kmsg.NewPtrOffsetFetchRequest()
 	g := kmsg.NewOffsetFetchRequestGroup()
 	g.Group, req.RequireStable = group, true
-	for _, p := range of {
-		i := slices.IndexFunc(g.Topics, func(t kmsg.OffsetFetchRequestGroupTopic) bool { return t.Topic == p.topic })
-		if i < 0 {
-			t := kmsg.NewOffsetFetchRequestGroupTopic()
-			t.Topic = p.topic
-			i, g.Topics = len(g.Topics), append(g.Topics, t)
-		}
-		g.Topics[i].Partitions = append(g.Topics[i].Partitions, p.index)
+	for _, some := range byTopic(of) {
+		t := kmsg.NewOffsetFetchRequestGroupTopic()
+		t.Topic, t.Partitions = some.topic, some.partitions
+		g.Topics = append(g.Topics, t)
 	}
 	req.Groups = []kmsg.OffsetFetchRequestGroup{g}
 	resp, err := req.RequestWith(ctx, c.kgo)
@@ -233,16 +246,15 @@ func (c *client) groupOffsets(ctx context.Context, group string, of []partition)
 func (c *client) commitOffsets(ctx context.Context, group string, of []partition, offsets map[partition]int64) error {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation = group, -1
-	for _, p := range of {
-		i := slices.IndexFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return t.Topic == p.topic })
-		if i < 0 {
-			t := kmsg.NewOffsetCommitRequestTopic()
-			t.Topic = p.topic
-			i, req.Topics = len(req.Topics), append(req.Topics, t)
+	for _, g := range byTopic(of) {
+		t := kmsg.NewOffsetCommitRequestTopic()
+		t.Topic = g.topic
+		for _, i := range g.partitions {
+			p := kmsg.NewOffsetCommitRequestTopicPartition()
+			p.Partition, p.Offset, p.LeaderEpoch = i, offsets[partition{g.topic, i}], -1
+			t.Partitions = append(t.Partitions, p)
 		}
-		rp := kmsg.NewOffsetCommitRequestTopicPartition()
-		rp.Partition, rp.Offset, rp.LeaderEpoch = p.index, offsets[p], -1
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
+		req.Topics = append(req.Topics, t)
 	}
 	resp, err := req.RequestWith(ctx, c.kgo)
 	if err != nil {

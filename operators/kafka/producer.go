@@ -151,11 +151,17 @@ func (p *producer) flush(ctx context.Context) error {
 
 // await returns when something holds, or with the first error.
 func (p *producer) await(ctx context.Context, holds func() bool) error {
+	return p.wait(ctx, func() (bool, error) { return holds(), p.err })
+}
+
+// wait asks under the lock, whenever something changed, until it is done or has an error.
+func (p *producer) wait(ctx context.Context, ask func() (done bool, err error)) error {
 	for {
 		p.mu.Lock()
-		ok, err, changed := holds(), p.err, p.changed
+		done, err := ask()
+		changed := p.changed
 		p.mu.Unlock()
-		if err != nil || ok {
+		if err != nil || done {
 			return err
 		}
 		select {
@@ -401,25 +407,14 @@ func (p *producer) explain(l *lane, err error) error {
 func (p *producer) discard(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.config.patience)
 	defer cancel()
-	p.mu.Lock()
-	p.quiet = true
-	p.mu.Unlock()
-	for {
-		p.mu.Lock()
-		busy, changed := slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }), p.changed
-		if !busy {
-			p.clear()
+	return p.wait(ctx, func() (bool, error) {
+		p.quiet = true
+		if slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }) {
+			return false, nil
 		}
-		p.mu.Unlock()
-		if !busy {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		p.clear()
+		return true, nil
+	})
 }
 
 func (p *producer) clear() {

@@ -71,7 +71,7 @@ type sourceConfig struct {
 }
 
 func newSourceConfig(options []SourceOption) sourceConfig {
-	c := sourceConfig{end: End{kind: never}, discovery: DefaultDiscovery, outOfRange: None, partitionBytes: DefaultPartitionBytes, patience: DefaultPatience}
+	c := sourceConfig{end: End{bound{kind: never}}, discovery: DefaultDiscovery, outOfRange: None, partitionBytes: DefaultPartitionBytes, patience: DefaultPatience}
 	for _, o := range options {
 		if o != nil {
 			o.applySource(&c)
