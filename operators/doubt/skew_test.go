@@ -94,15 +94,17 @@ func newSkew(t *testing.T, c *windowCase) *skew {
 		t.Fatal(err)
 	}
 	s := &skew{t: t, op: p.Operator("window"), max: p.MaxParallelism}
-	b := &plan.Batch{Values: &[]Rec{}}
 	for k := range 100 {
-		*b.Values.(*[]Rec), b.Times = append(*b.Values.(*[]Rec), Rec{Key: fmt.Sprint(k)}), append(b.Times, 0)
-	}
-	s.op.Inputs[0].Keyer.Hash(b)
-	for k, hash := range b.Hashes {
-		s.keys[messages.SubtaskOf(messages.KeyGroupOf(hash, s.max), 2, s.max)] = fmt.Sprint(k)
+		s.keys[messages.SubtaskOf(s.groupOf(fmt.Sprint(k)), 2, s.max)] = fmt.Sprint(k)
 	}
 	return s
+}
+
+// groupOf gives the key group of a key.
+func (s *skew) groupOf(key string) messages.KeyGroup {
+	b := &plan.Batch{Values: &[]Rec{{Key: key}}, Times: []int64{0}}
+	s.op.Inputs[0].Keyer.Hash(b)
+	return messages.KeyGroupOf(b.Hashes[0], s.max)
 }
 
 func (s *skew) must(err error) {

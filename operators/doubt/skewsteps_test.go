@@ -37,19 +37,15 @@ func (s *skew) end(task *skewTask) {
 // bringTo brings a record of any key to the subtask that has it.
 func (s *skew) bringTo(tasks []*skewTask, key string, v, ms int64) {
 	s.t.Helper()
-	b := &plan.Batch{Values: &[]Rec{{Key: key, V: v}}, Times: []int64{ms}}
-	s.op.Inputs[0].Keyer.Hash(b)
-	g := messages.KeyGroupOf(b.Hashes[0], s.max)
+	g := s.groupOf(key)
 	i := slices.IndexFunc(tasks, func(t *skewTask) bool { return t.groups.Contains(g) })
-	s.must(tasks[i].instance.Process(0, b))
+	s.must(tasks[i].instance.Process(0, &plan.Batch{Values: &[]Rec{{Key: key, V: v}}, Times: []int64{ms}}))
 }
 
 // another gives a key of the same subtask as the n-th of s.keys.
 func (s *skew) another(n int) string {
 	for k := 100; ; k++ {
-		b := &plan.Batch{Values: &[]Rec{{Key: fmt.Sprint(k)}}, Times: []int64{0}}
-		s.op.Inputs[0].Keyer.Hash(b)
-		if messages.SubtaskOf(messages.KeyGroupOf(b.Hashes[0], s.max), 2, s.max) == n {
+		if messages.SubtaskOf(s.groupOf(fmt.Sprint(k)), 2, s.max) == n {
 			return fmt.Sprint(k)
 		}
 	}

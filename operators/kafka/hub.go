@@ -21,7 +21,7 @@ import (
 // has nothing to read takes the broker's turn and fetches, for the others too, who
 // wait for the turn or for what it brings them.
 //
-// Invariants: a client is there while a reader is; a feed that holds half of what a fetch
+// Invariants: a client is there while somebody uses it; a feed that holds half of what a fetch
 // may bring is left out of the next request, and so is a second one of the same partition,
 // of another operator or of a reader that has not ended yet; feeds belong to their
 // reader, and what is in them besides to the lock.
@@ -32,6 +32,7 @@ type hub struct {
 
 	mu     sync.Mutex
 	client *client
+	users  int // of the client: feeds, and who borrows it
 	feeds  []*feed
 	turns  map[int32]chan struct{} // by broker; who has put a token in fetches
 }
@@ -77,19 +78,51 @@ func newHub(cluster Cluster, config *sourceConfig) *hub {
 func (h *hub) open(p partition, at position) (*feed, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.client == nil {
-		c, err := h.cluster.connect(kgo.RetryTimeout(time.Second)) // the hub tries again by itself
-		if err != nil {
-			return nil, err
-		}
-		h.client = c
+	if _, err := h.use(); err != nil {
+		return nil, err
 	}
 	f := &feed{partition: p, topic: at.topic, next: at.next, ready: make(chan struct{}, 1), leader: leader{broker: noBroker}}
 	h.feeds = append(h.feeds, f)
 	return f, nil
 }
 
-// close ends fetching for a partition, and with the last one the client.
+// use gives the client, which stays until leave. Both are called under the lock.
+func (h *hub) use() (*client, error) {
+	if h.client == nil {
+		c, err := h.cluster.connect(kgo.RetryTimeout(time.Second)) // who uses it tries again
+		if err != nil {
+			return nil, err
+		}
+		h.client = c
+	}
+	h.users++
+	return h.client, nil
+}
+
+func (h *hub) leave() {
+	if h.users--; h.users == 0 {
+		h.client.close()
+		h.client = nil
+	}
+}
+
+// borrow runs f with the client of the readers, or with one of its own if there are none.
+func (h *hub) borrow(f func(c *client) error) error {
+	h.mu.Lock()
+	c, err := h.use()
+	h.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.leave()
+	}()
+	return f(c)
+}
+
+// close ends fetching for a partition.
 func (h *hub) close(f *feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,10 +130,8 @@ func (h *hub) close(f *feed) {
 	if i < 0 {
 		return
 	}
-	if h.feeds = slices.Delete(h.feeds, i, i+1); len(h.feeds) == 0 {
-		h.client.close()
-		h.client = nil
-	}
+	h.feeds = slices.Delete(h.feeds, i, i+1)
+	h.leave()
 }
 
 // await returns when a feed has something, or an error.

@@ -284,10 +284,7 @@ func (s *source[T]) commit(ctx context.Context, splits []string, positions [][]b
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
-	c, err := s.cluster.connect()
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return c.commitOffsets(ctx, s.config.group, partitions, offsets)
+	return s.hub.borrow(func(c *client) error {
+		return insist(ctx, commitPatience, func() error { return c.commitOffsets(ctx, s.config.group, partitions, offsets) })
+	})
 }
