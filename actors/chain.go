@@ -54,6 +54,7 @@ func (s *subtask) newNode(op *plan.Operator) *node {
 		Watermark: func() int64 { return n.clock },
 		Output:    n.output,
 		Register:  n.register,
+		OpenKV:    s.openerFor(n),
 		Counter:   n.counter,
 		Step:      s.o.Env.Step,
 		Work:      func(name string, f func(context.Context) any) func() { return s.workFor(n, name, f) },
@@ -80,6 +81,18 @@ func (n *node) register(st persistence.State) error {
 	}
 	n.states = append(n.states, st)
 	return nil
+}
+
+// openerFor lets an operator open its place on disk, if the backend has a disk.
+func (s *subtask) openerFor(n *node) func() (persistence.KV, error) {
+	disk, ok := s.o.Backend.(persistence.Disk)
+	if !ok {
+		return nil
+	}
+	return func() (kv persistence.KV, err error) {
+		n.kv, err = disk.OpenKV(s.ctx, fmt.Sprintf("%s-%s-%d", s.o.Job, n.op.Name, s.id.Index))
+		return n.kv, err
+	}
 }
 
 func (n *node) counter(name string) *plan.Counter {
@@ -170,6 +183,11 @@ func (c *chain) close(log *slog.Logger) {
 		if n.inited {
 			if err := n.guard(n.inst.Close); err != nil {
 				log.Warn("operator did not close", "error", err)
+			}
+		}
+		if n.kv != nil {
+			if err := n.kv.Close(); err != nil {
+				log.Warn("state on disk did not close", "operator", string(n.op.Name), "error", err)
 			}
 		}
 	}

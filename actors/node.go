@@ -19,6 +19,7 @@ type node struct {
 	rt       *plan.Runtime
 	outputs  fans
 	states   []persistence.State
+	kv       persistence.KV // of the states on disk; nil if there are none
 	counters []namedCounter
 	in, out  uint64 // records since the attempt began
 	clock    int64  // as restored, ms
@@ -36,7 +37,10 @@ func (n *node) guard(f func() error) (err error) {
 }
 
 func (n *node) recovered(err *error) {
-	if r := recover(); r != nil {
+	r := recover()
+	if failed, ok := r.(*plan.StateError); ok {
+		*err = n.fail(failed)
+	} else if r != nil {
 		*err = n.failure(fmt.Sprintf("panic: %v", r), string(debug.Stack()))
 	}
 }

@@ -172,14 +172,14 @@ type keyedFunction[K comparable, R any] struct {
 
 // describe makes the function once, to learn what states there are.
 func (p *keyedFunction[K, R]) describe(maxParallelism int) ([]*messages.StateSchema, error) {
-	states := newStates(keyKindOf(p.codec), maxParallelism)
+	states := newStates(keyKindOf(p.codec), maxParallelism, nil)
 	_, _, err := declareFunction[K, R](states, p.newFunction)
 	return append(states.schemas(), newGroupClocks(p.codec.Name()).schema), err
 }
 
 func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 	p.rt = rt
-	states := newStates(keyKindOf(p.codec), rt.MaxParallelism)
+	states := newStates(keyKindOf(p.codec), rt.MaxParallelism, shelfOf(rt))
 	p.ctx = Context[K, R]{
 		rt:     rt,
 		scope:  states.scope,
@@ -203,11 +203,11 @@ func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 func (p *keyedFunction[K, R]) Open() error {
 	p.clocks.start()
 	if o, ok := p.function.(Opener); ok {
-		entries := p.entries()
+		before := p.filled()
 		if err := o.Open(openContext(p.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
 		}
-		if p.entries() != entries {
+		if p.filled() != before {
 			return errOpenKeyless
 		}
 	}
@@ -218,10 +218,15 @@ func (p *keyedFunction[K, R]) Open() error {
 
 var errOpenKeyless = errors.New("Open wrote keyed state, but there is no key yet; write it in ProcessElement or OnTimer")
 
-// entries is the number of entries in keyed state.
-func (p *keyedFunction[K, R]) entries() (n int) {
+// filled changes when keyed state is written to: it is the number of entries, or
+// that of writes where entries would have to be read to be counted.
+func (p *keyedFunction[K, R]) filled() (n int) {
 	for _, st := range p.states {
-		n += st.Len()
+		if d, ok := st.(*diskState[K]); ok {
+			n += d.writes
+		} else {
+			n += st.Len()
+		}
 	}
 	return n
 }

@@ -23,6 +23,7 @@ type rig[T any] struct {
 	op     *plan.Operator
 	groups int
 	now    int64
+	disk   persistence.Disk // where user's state is; nil: on the heap
 	tasks  []*rigTask
 }
 
@@ -109,7 +110,13 @@ func showTime(ts int64) string {
 // at a parallelism.
 func newRig[T any](t fataler, parallelism int, build func(*Stream[T])) *rig[T] {
 	t.Helper()
-	r := &rig[T]{t: t, op: rigOperator(t, build), groups: plan.DefaultMaxParallelism}
+	return newRigOn(t, nil, parallelism, build)
+}
+
+// newRigOn is newRig with state on a disk.
+func newRigOn[T any](t fataler, disk persistence.Disk, parallelism int, build func(*Stream[T])) *rig[T] {
+	t.Helper()
+	r := &rig[T]{t: t, op: rigOperator(t, build), groups: plan.DefaultMaxParallelism, disk: disk}
 	r.start(parallelism, nil)
 	return r
 }
@@ -148,6 +155,14 @@ func (r *rig[T]) start(parallelism int, s *rigSnapshot) {
 }
 
 func (r *rig[T]) runtime(task *rigTask, parallelism int, restored bool) *plan.Runtime {
+	rt := r.heapRuntime(task, parallelism, restored)
+	if r.disk != nil {
+		rt.OpenKV = func() (persistence.KV, error) { return r.disk.OpenKV(context.Background(), "rig") }
+	}
+	return rt
+}
+
+func (r *rig[T]) heapRuntime(task *rigTask, parallelism int, restored bool) *plan.Runtime {
 	return &plan.Runtime{
 		Operator: r.op.Name, Index: task.index, Parallelism: parallelism, MaxParallelism: r.groups,
 		Groups: task.groups, Attempt: 1, Restored: restored, Context: context.Background(), Logger: slog.Default(),

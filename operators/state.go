@@ -13,7 +13,7 @@ import (
 // record or timer that is being worked on.
 //
 // What Get gives may be changed in place and handed back to Set. Without Set a
-// change may or may not last, depending on the backend.
+// change may last on the heap and never does on disk.
 type ValueState[V any] interface {
 	// Get gives the value, and false if none is set: unset is not zero.
 	Get() (V, bool)
@@ -26,7 +26,7 @@ type ValueState[V any] interface {
 // ListState is a list of elements a key, in the order of Append. Elements must not
 // be changed in place once they are appended.
 type ListState[E any] interface {
-	// Append adds an element at the end. It does not read the list.
+	// Append adds an element at the end. It does not read the list, on disk neither.
 	Append(e E)
 	// All iterates over the elements there were when it began.
 	All() iter.Seq[E]
@@ -36,8 +36,8 @@ type ListState[E any] interface {
 	Clear()
 }
 
-// MapState is a map a key. Each of its entries is stored on its own: none of the
-// methods but All touches more than one.
+// MapState is a map a key. Each of its entries is stored on its own, and no method
+// touches more than one of them but All, Clear and, on disk, Len.
 type MapState[MK comparable, MV any] interface {
 	// Get gives the value of k, and false if there is none. It may be changed
 	// in place and handed back to Put.
@@ -62,6 +62,7 @@ type States[K comparable] struct {
 	scope  *keyScope[K]
 	keys   keyKind[K]
 	groups int // the topology's maximal parallelism
+	shelf  *shelf
 	all    []persistence.State
 	errs   []error
 }
@@ -73,8 +74,9 @@ type keyScope[K comparable] struct {
 	hash uint64
 }
 
-func newStates[K comparable](keys keyKind[K], groups int) *States[K] {
-	return &States[K]{scope: &keyScope[K]{}, keys: keys, groups: groups}
+// newStates begins the states of an operator; without a shelf they are on the heap.
+func newStates[K comparable](keys keyKind[K], groups int, shelf *shelf) *States[K] {
+	return &States[K]{scope: &keyScope[K]{}, keys: keys, groups: groups, shelf: shelf}
 }
 
 // declare checks a state's name, describes it, and notes what is wrong with it.

@@ -15,10 +15,13 @@ func NewListState[E any, K comparable](s *States[K], name string) ListState[E] {
 		s.declare(name, "list", "", err)
 		return nil
 	}
+	schema := s.declare(name, "list", codec.Name(), nil)
+	if d := onDisk(s, schema); d != nil {
+		return newDiskList(d, codec)
+	}
 	// No clone: a list only grows behind what a frozen copy sees of it, and its
 	// elements do not change.
 	t := table.New[K](table.Options[[]E]{})
-	schema := s.declare(name, "list", codec.Name(), nil)
 	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, Codec[[]E](listCodec[E]{codec})))
 	return &listState[K, E]{scope: s.scope, table: t}
 }

@@ -27,6 +27,10 @@ func NewMapState[MK comparable, MV any, K comparable](s *States[K], name string)
 		s.declare(name, "map", "", err)
 		return nil
 	}
+	schema := s.declare(name, "map", keys.Name()+" -> "+values.Name(), nil)
+	if d := onDisk(s, schema); d != nil {
+		return newDiskMap(d, keys, values)
+	}
 	m := &mapState[K, MK, MV]{
 		scope:   s.scope,
 		subkeys: newSubkeys(s.groups),
@@ -36,7 +40,6 @@ func NewMapState[MK comparable, MV any, K comparable](s *States[K], name string)
 		members: table.New[K](table.Options[members[MK]]{}),
 		deep:    cloneOf(values) != nil,
 	}
-	schema := s.declare(name, "map", keys.Name()+" -> "+values.Name(), nil)
 	s.all = append(s.all, m.erased(schema, s.keys, keys, values))
 	return m
 }

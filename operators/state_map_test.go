@@ -1,25 +1,32 @@
 package operators
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence"
 )
 
-// mapOf makes a map state outside an operator, at key 1.
-func mapOf[MK comparable, MV any]() *mapState[int64, MK, MV] {
-	s := newStates(keyKindOf[int64](mustCodec[int64]()), plan.DefaultMaxParallelism)
-	m := NewMapState[MK, MV](s, "map").(*mapState[int64, MK, MV])
+// mapOf makes a map state outside an operator, at key 1, on the heap if disk is nil.
+func mapOf[MK comparable, MV any](disk persistence.Disk) MapState[MK, MV] {
+	s := newStates(keyKindOf[int64](mustCodec[int64]()), plan.DefaultMaxParallelism, nil)
+	if disk != nil {
+		s.shelf = &shelf{open: func() (persistence.KV, error) { return disk.OpenKV(context.Background(), "map") }}
+	}
+	m := NewMapState[MK, MV](s, "map")
 	s.scope.key, s.scope.hash = 1, s.keys.hash(1)
 	return m
 }
 
 // An iteration gives the entries there were when it began, less those deleted since, whatever is put, deleted or
 // iterated over meanwhile.
-func TestMapStateChangesWhileIterated(t *testing.T) {
-	m := mapOf[int64, string]()
+func TestMapStateChangesWhileIterated(t *testing.T) { where(t, mapStateChangesWhileIterated) }
+
+func mapStateChangesWhileIterated(t *testing.T, disk persistence.Disk) {
+	m := mapOf[int64, string](disk)
 	for k := range int64(100) {
 		m.Put((k*37)%100, fmt.Sprint(k))
 	}
@@ -48,11 +55,13 @@ func TestMapStateChangesWhileIterated(t *testing.T) {
 }
 
 // Named types are in order as what they are made of; structs have an order that stays.
-func TestMapStateOrder(t *testing.T) {
+func TestMapStateOrder(t *testing.T) { where(t, mapStateOrder) }
+
+func mapStateOrder(t *testing.T, disk persistence.Disk) {
 	type zone string
 	type day int8
 	type place struct{ X, Y int8 }
-	zones, days, places := mapOf[zone, int](), mapOf[day, int](), mapOf[place, int]()
+	zones, days, places := mapOf[zone, int](disk), mapOf[day, int](disk), mapOf[place, int](disk)
 	for i, z := range []zone{"c", "a", "bb", "b"} {
 		zones.Put(z, i)
 		days.Put(day(3-2*i), i)
@@ -71,7 +80,7 @@ func TestMapStateOrder(t *testing.T) {
 	}
 }
 
-func keysOf[MK comparable, MV any](m *mapState[int64, MK, MV]) (keys []MK) {
+func keysOf[MK comparable, MV any](m MapState[MK, MV]) (keys []MK) {
 	for k := range m.All() {
 		keys = append(keys, k)
 	}
@@ -80,7 +89,7 @@ func keysOf[MK comparable, MV any](m *mapState[int64, MK, MV]) (keys []MK) {
 
 // A key whose entries are gone leaves nothing behind, and map keys that come and go do not pile up.
 func TestMapStateForgets(t *testing.T) {
-	m := mapOf[int64, int64]()
+	m := mapOf[int64, int64](nil).(*mapState[int64, int64, int64])
 	m.Put(-1, 0)
 	for k := range int64(10_000) {
 		m.Put(k, k)

@@ -3,6 +3,7 @@ package operators
 import (
 	"errors"
 
+	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/persistence/table"
 )
 
@@ -32,37 +33,47 @@ type AggregatingState[In, Out any] interface {
 // NewReducingState declares a ReducingState. Its name must be unique within the
 // operator. The function must not change its arguments.
 func NewReducingState[V any, K comparable](s *States[K], name string, reduce func(a, b V) V) ReducingState[V] {
-	t, err := declareFold[V](s, name, "reducing", reduce == nil)
-	if err != nil {
+	codec, schema := declareFold[V](s, name, "reducing", reduce == nil)
+	if schema == nil {
 		return nil
 	}
-	return &reducingState[K, V]{scope: s.scope, table: t, reduce: reduce}
+	if d := onDisk(s, schema); d != nil {
+		return &diskReducing[K, V]{newDiskValue(d, codec), reduce}
+	}
+	return &reducingState[K, V]{scope: s.scope, table: foldTable(s, schema, codec), reduce: reduce}
 }
 
 // NewAggregatingState declares an AggregatingState. Its name must be unique
 // within the operator. Of the Aggregator, Merge is not called.
 func NewAggregatingState[In, Acc, Out any, K comparable](s *States[K], name string, agg Aggregator[In, Acc, Out]) AggregatingState[In, Out] {
-	t, err := declareFold[Acc](s, name, "aggregating", agg == nil)
-	if err != nil {
+	codec, schema := declareFold[Acc](s, name, "aggregating", agg == nil)
+	if schema == nil {
 		return nil
 	}
-	return &aggregatingState[K, In, Acc, Out]{scope: s.scope, table: t, agg: agg}
+	if d := onDisk(s, schema); d != nil {
+		return &diskAggregating[K, In, Acc, Out]{newDiskValue(d, codec), agg}
+	}
+	return &aggregatingState[K, In, Acc, Out]{scope: s.scope, table: foldTable(s, schema, codec), agg: agg}
 }
 
-// declareFold declares a state of one value a key that a function folds into.
-func declareFold[V any, K comparable](s *States[K], name, kind string, none bool) (*table.Table[K, V], error) {
+// declareFold describes a state of one value a key that a function folds into; its
+// schema is nil when there is none.
+func declareFold[V any, K comparable](s *States[K], name, kind string, none bool) (Codec[V], *messages.StateSchema) {
 	codec, err := CodecOf[V]()
 	if none {
 		err = errors.New("it has nothing to fold with; give it a function, or an Aggregator")
 	}
 	if err != nil {
 		s.declare(name, kind, "", err)
-		return nil, err
+		return nil, nil
 	}
+	return codec, s.declare(name, kind, codec.Name(), nil)
+}
+
+func foldTable[V any, K comparable](s *States[K], schema *messages.StateSchema, codec Codec[V]) *table.Table[K, V] {
 	t := newTable[K](codec)
-	schema := s.declare(name, kind, codec.Name(), nil)
 	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, codec))
-	return t, nil
+	return t
 }
 
 type reducingState[K comparable, V any] struct {

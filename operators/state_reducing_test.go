@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/weirflow/weir/persistence"
 )
 
 // folding keeps two states a key: the greatest tip, and all tips as a set that
@@ -56,9 +58,11 @@ func (f *folding) ProcessElement(ctx *Context[string, string], v fare) error {
 // S82: reducing and aggregating state are scoped to the current key; what was never added to, or was cleared, is
 // absent, not zero: a tip of 0 is there. Equal to a dumb twin, with restores in between, and what is frozen at a
 // barrier does not see the additions after it.
-func TestS82_ReducingAndAggregatingState(t *testing.T) {
+func TestS82_ReducingAndAggregatingState(t *testing.T) { where(t, reducingAndAggregatingState) }
+
+func reducingAndAggregatingState(t *testing.T, disk persistence.Disk) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRig(t, rapid.IntRange(1, 3).Draw(t, "p"), func(in *Stream[fare]) { Process(fares(in), "fold", newFolding) })
+		r := newRigOn(t, disk, rapid.IntRange(1, 3).Draw(t, "p"), func(in *Stream[fare]) { Process(fares(in), "fold", newFolding) })
 		twin := map[string]map[int64]int64{}
 		var want []string
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {

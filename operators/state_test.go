@@ -11,13 +11,26 @@ import (
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence"
+	"github.com/weirflow/weir/persistence/memory"
+	"github.com/weirflow/weir/persistence/persistencetest"
 )
 
-// S82, S89: any sequence of steps on value, list and map state, with snapshots restored at any parallelism in
-// between, shows what Go's own variable, slice and map show.
-func TestS82_StateEqualsDumbTwin(t *testing.T) {
+// where is each place that state can be in.
+func where(t *testing.T, run func(t *testing.T, disk persistence.Disk)) {
+	t.Run("heap", func(t *testing.T) { run(t, nil) })
+	t.Run("disk", func(t *testing.T) { run(t, onHeap) })
+}
+
+var onHeap = persistencetest.OnHeap(memory.Backend())
+
+// S82, S89, S90: any sequence of steps on value, list and map state, on the heap and on disk, with snapshots restored
+// at any parallelism and in the other place in between, shows what Go's own variable, slice and map show.
+func TestS82_StateEqualsDumbTwin(t *testing.T) { where(t, stateEqualsDumbTwin) }
+
+func stateEqualsDumbTwin(t *testing.T, disk persistence.Disk) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRig(t, 1, scripted)
+		r := newRigOn(t, disk, 1, scripted)
 		twins := map[string]*stateTwin{}
 		for range rapid.IntRange(0, 150).Draw(t, "steps") {
 			key := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
@@ -27,6 +40,9 @@ func TestS82_StateEqualsDumbTwin(t *testing.T) {
 			k, v := rapid.Int64Range(-6, 6).Draw(t, "k"), rapid.StringMatching("[a-z]").Draw(t, "v")
 			step := rapid.SampledFrom([]string{"set", "clear", "append", "append", "drop", "put", "put", "put", "put", "del", "del", "wipe", "show", "restore"}).Draw(t, "step")
 			if step == "restore" {
+				if r.disk = nil; rapid.Bool().Draw(t, "on disk") {
+					r.disk = onHeap
+				}
 				r.rescale(rapid.IntRange(1, 4).Draw(t, "parallelism"))
 				continue
 			}
@@ -171,20 +187,22 @@ func deep(in *Stream[int64]) {
 
 // S93, S91: a snapshot that is written while the function goes on holds the state as it was at the barrier, also
 // where values are changed in place. The race detector sees any sharing.
-func TestS93_SnapshotWhileStateChanges(t *testing.T) {
+func TestS93_SnapshotWhileStateChanges(t *testing.T) { where(t, snapshotWhileStateChanges) }
+
+func snapshotWhileStateChanges(t *testing.T, disk persistence.Disk) {
 	input := func(r *rig[int64], from, to int64) {
 		for v := from; v < to; v++ {
 			r.record(v, v)
 		}
 	}
-	r, undisturbed := newRig(t, 2, deep), newRig(t, 2, deep)
+	r, undisturbed := newRigOn(t, disk, 2, deep), newRig(t, 2, deep)
 	input(r, 0, 300)
 	input(undisturbed, 0, 300)
 	frozen, done := r.freeze(), make(chan *rigSnapshot)
 	go func() { done <- r.write(frozen) }()
 	input(r, 300, 600)
 	r.mark(500)
-	restored := newRig(t, 3, deep)
+	restored := newRigOn(t, disk, 3, deep)
 	restored.start(3, <-done)
 	for _, task := range undisturbed.tasks {
 		task.outputs[""].records = nil
@@ -199,7 +217,9 @@ func TestS93_SnapshotWhileStateChanges(t *testing.T) {
 }
 
 // Every byte that is missing, and a key in the wrong group, is an error at restore: never state half read.
-func TestReadGroupRefusesDamage(t *testing.T) {
+func TestReadGroupRefusesDamage(t *testing.T) { where(t, readGroupRefusesDamage) }
+
+func readGroupRefusesDamage(t *testing.T, disk persistence.Disk) {
 	for _, c := range []struct {
 		name  string
 		write func(*rig[string])
@@ -209,7 +229,7 @@ func TestReadGroupRefusesDamage(t *testing.T) {
 		{"seen", func(r *rig[string]) { r.record("a append xyz", 1) }},
 		{"hours", func(r *rig[string]) { r.record("a put 5 p", 1); r.record("a put 6 p", 1) }},
 	} {
-		r := newRig(t, 1, scripted)
+		r := newRigOn(t, disk, 1, scripted)
 		c.write(r)
 		groups := r.snapshot().groups[c.name]
 		damage(t, c.name, groupOfDriver("a"), groups[groupOfDriver("a")], func() func(messages.KeyGroup, []byte) error {

@@ -1,16 +1,44 @@
 package operators
 
-import "github.com/weirflow/weir/persistence/table"
+import (
+	"github.com/weirflow/weir/messages"
+	"github.com/weirflow/weir/persistence/table"
+)
 
 // NewValueState declares a ValueState. Its name must be unique within the operator.
 func NewValueState[V any, K comparable](s *States[K], name string) ValueState[V] {
+	codec, schema := declareValue[V](s, name)
+	if schema == nil {
+		return nil
+	}
+	if d := onDisk(s, schema); d != nil {
+		v := newDiskValue(d, codec)
+		return &v
+	}
+	return heapValue(s, schema, codec)
+}
+
+// newHeapValue is a value that is on the heap always.
+func newHeapValue[V any, K comparable](s *States[K], name string) *valueState[K, V] {
+	codec, schema := declareValue[V](s, name)
+	if schema == nil {
+		return nil
+	}
+	return heapValue(s, schema, codec)
+}
+
+// declareValue describes a value state; its schema is nil when V has no codec.
+func declareValue[V any, K comparable](s *States[K], name string) (Codec[V], *messages.StateSchema) {
 	codec, err := CodecOf[V]()
 	if err != nil {
 		s.declare(name, "value", "", err)
-		return nil
+		return nil, nil
 	}
+	return codec, s.declare(name, "value", codec.Name(), nil)
+}
+
+func heapValue[V any, K comparable](s *States[K], schema *messages.StateSchema, codec Codec[V]) *valueState[K, V] {
 	t := newTable[K](codec)
-	schema := s.declare(name, "value", codec.Name(), nil)
 	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, codec))
 	return &valueState[K, V]{scope: s.scope, table: t, deep: cloneOf(codec) != nil}
 }

@@ -18,7 +18,7 @@ func manyTimersOf(t *testing.T) *timers[int64] {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return declareTimers(newStates(keyKindOf(codec), slabGroups))
+	return declareTimers(newStates(keyKindOf(codec), slabGroups, nil))
 }
 
 func (t *timers[K]) enter(key K) { t.scope.key, t.scope.hash = key, t.keys.hash(key) }

@@ -154,7 +154,7 @@ func bindTrigger[K comparable, T, S any](s *States[WindowKey[K]], p paneTimers, 
 	b := &bound[K, T, S]{trigger: t, scope: s.scope, c: TriggerContext[S]{panes: p}}
 	b.merging, _ = t.(MergingTrigger[S])
 	if unsafe.Sizeof(b.fresh) > 0 {
-		b.state, _ = NewValueState[S](s, triggerState).(*valueState[WindowKey[K], S])
+		b.state = newHeapValue[S](s, triggerState)
 	}
 	return b
 }

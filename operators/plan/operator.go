@@ -103,6 +103,22 @@ type PanicError struct {
 // Error is what the function panicked with.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
+// StateError is the panic of a state whose disk failed or whose value does not
+// encode, for the state interfaces have no errors. It fails the subtask like an
+// error that the operator returned.
+type StateError struct {
+	State, Doing string
+	Err          error
+}
+
+// Error names the state and what was done.
+func (e *StateError) Error() string {
+	return fmt.Sprintf("state %q, %s: %v", e.State, e.Doing, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *StateError) Unwrap() error { return e.Err }
+
 // MismatchError says that an operator cannot take what a checkpoint holds for
 // it, however often it is tried: the job fails for good.
 type MismatchError struct{ Reason string }
@@ -185,8 +201,11 @@ type Runtime struct {
 	Watermark func() int64                  // after Init: the operator's event-time clock as restored
 	Output    func(tag string) Output       // "" is the main output; a tag nobody reads discards
 	Register  func(persistence.State) error // during Init only
-	Counter   func(name string) *Counter    // same name, same counter
-	Step      func(label string)            // marks a labelled step of a protocol, for simulations
+	// OpenKV gives the operator's place on disk, nil if its backend keeps all state on
+	// the heap. The runtime closes it behind Close. During Init only, and once.
+	OpenKV  func() (persistence.KV, error)
+	Counter func(name string) *Counter // same name, same counter
+	Step    func(label string)         // marks a labelled step of a protocol, for simulations
 	// Work runs f, which may block, off the mailbox, and brings what it returns to
 	// OnResult. f's context ends with the attempt, or when cancel is called; the
 	// result comes in any case, unless the attempt is over.

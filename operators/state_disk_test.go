@@ -1,0 +1,226 @@
+package operators
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirflow/weir/operators/plan"
+	"github.com/weirflow/weir/persistence"
+)
+
+// countedKV counts what a state does.
+type countedKV struct {
+	persistence.KV
+	log  []string // "append 5": bytes in or out, of entries for a scan
+	fail error
+}
+
+func (c *countedKV) note(format string, args ...any) error {
+	c.log = append(c.log, fmt.Sprintf(format, args...))
+	return c.fail
+}
+
+func (c *countedKV) Get(buf, key []byte) ([]byte, bool, error) {
+	v, ok, err := c.KV.Get(buf, key)
+	return v, ok, errors.Join(err, c.note("get %d", len(v)-len(buf)))
+}
+
+func (c *countedKV) Put(key, value []byte) error {
+	return errors.Join(c.KV.Put(key, value), c.note("put %d", len(value)))
+}
+
+func (c *countedKV) Append(key, tail []byte) error {
+	return errors.Join(c.KV.Append(key, tail), c.note("append %d", len(tail)))
+}
+
+func (c *countedKV) Delete(key []byte) error {
+	return errors.Join(c.KV.Delete(key), c.note("delete"))
+}
+
+func (c *countedKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
+	n := 0
+	err := c.KV.Scan(prefix, func(key, value []byte) bool { n++; return yield(key, value) })
+	return errors.Join(err, c.note("scan %d", n))
+}
+
+// took gives what was done since the last call.
+func (c *countedKV) took() string {
+	s := strings.Join(c.log, ", ")
+	c.log = nil
+	return s
+}
+
+// statesOn begins states at key "a" on a counted disk.
+func statesOn(t *testing.T) (*States[string], *countedKV) {
+	kv, err := onHeap.OpenKV(context.Background(), "states")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := &countedKV{KV: kv}
+	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &shelf{open: func() (persistence.KV, error) { return counted, nil }})
+	s.scope.key, s.scope.hash = "a", s.keys.hash("a")
+	return s, counted
+}
+
+// S83: on disk, Append to a list of any length writes the one element and reads nothing; Get, Put and Delete of one
+// of many map entries touch that record alone.
+func TestS83_WhatTouchesTheDisk(t *testing.T) {
+	s, kv := statesOn(t)
+	list, entries := NewListState[string](s, "list"), NewMapState[int64, string](s, "map")
+	for i := range int64(1000) {
+		list.Append("0123456789")
+		if got := kv.took(); got != "append 12" { // 10 letters behind two lengths
+			t.Fatalf("Append number %d: %s", i, got)
+		}
+		entries.Put(i, "0123456789")
+		if got := kv.took(); got != "put 11" {
+			t.Fatalf("Put number %d: %s", i, got)
+		}
+	}
+	if v, ok := entries.Get(500); v != "0123456789" || !ok || kv.took() != "get 11" {
+		t.Errorf("Get: %q %v; %s", v, ok, kv.took())
+	}
+	if _, ok := entries.Get(5000); ok || kv.took() != "get 0" {
+		t.Errorf("Get of what is not there: %v", ok)
+	}
+	if entries.Delete(500); kv.took() != "delete" {
+		t.Error("Delete did more")
+	}
+	if n := list.Len(); n != 1000 || kv.took() != "get 12000" {
+		t.Errorf("the list has %d elements", n)
+	}
+	if n := entries.Len(); n != 999 || kv.took() != "scan 999" {
+		t.Errorf("the map has %d entries", n)
+	}
+}
+
+// S91: a value that is changed in place without Set, Put or Append changes nothing on disk.
+func TestS91_DiskKeepsWhatWasSet(t *testing.T) {
+	s, _ := statesOn(t)
+	value, list, entries := NewValueState[[]int64](s, "value"), NewListState[[]int64](s, "list"), NewMapState[string, []int64](s, "map")
+	mine := []int64{1}
+	value.Set(mine)
+	list.Append(mine)
+	entries.Put("k", mine)
+	mine[0] = 2
+	v, _ := value.Get()
+	v[0] = 3
+	for e := range list.All() {
+		e[0] = 4
+	}
+	for _, e := range entries.All() {
+		e[0] = 5
+	}
+	v, _ = value.Get()
+	e, _ := entries.Get("k")
+	if got := fmt.Sprint(v, slices.Collect(list.All()), e); got != "[1] [[1]] [1]" {
+		t.Error(got)
+	}
+}
+
+// Keys of any length and content keep their entries apart, and so do the states of one operator.
+func TestDiskKeysAreApart(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s, _ := statesOn(t)
+		values, entries := NewValueState[string](s, "value"), NewMapState[string, string](s, "map")
+		text := rapid.OneOf(rapid.StringMatching("[ab\x00]{0,3}"), rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 120, 140, -1))
+		twin := map[string]map[string]string{}
+		for range rapid.IntRange(0, 20).Draw(rt, "steps") {
+			key, k, v := text.Draw(rt, "key"), text.Draw(rt, "map key"), text.Draw(rt, "value")
+			s.scope.key, s.scope.hash = key, s.keys.hash(key)
+			if twin[key] == nil || rapid.IntRange(0, 4).Draw(rt, "clear") == 0 {
+				entries.Clear()
+				twin[key] = map[string]string{}
+			}
+			entries.Put(k, v)
+			values.Set(key)
+			twin[key][k] = v
+		}
+		for key, want := range twin {
+			s.scope.key, s.scope.hash = key, s.keys.hash(key)
+			got := map[string]string{}
+			for k, v := range entries.All() {
+				got[k] = v
+			}
+			if v, _ := values.Get(); fmt.Sprint(got) != fmt.Sprint(want) || v != key {
+				rt.Fatalf("key %q: %q, %q\nwant %q", key, v, got, want)
+			}
+		}
+	})
+}
+
+// Integers sort by value on disk, and come back as they were.
+func TestSortForm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sortsLike(t, rapid.OneOf(rapid.Int64(), rapid.SampledFrom([]int64{math.MinInt64, -1, 0, 1, math.MaxInt64})))
+		sortsLike(t, rapid.Int8())
+		sortsLike(t, rapid.Uint32())
+		sortsLike(t, rapid.String())
+		sortsLike(t, rapid.Bool())
+	})
+}
+
+func sortsLike[T comparable](t *rapid.T, values *rapid.Generator[T]) {
+	codec := mustCodec[T]()
+	form, order := sortFormOf[T](), orderOf(codec)
+	a, b := values.Draw(t, "a"), values.Draw(t, "b")
+	onDiskA, onDiskB := form.do(nil, mustEncode(codec, a)), form.do(nil, mustEncode(codec, b))
+	if got, want := slices.Compare(onDiskA, onDiskB), order(a, b); got != want {
+		t.Fatalf("%v and %v: %d on disk, want %d", a, b, got, want)
+	}
+	if back, _, err := codec.Decode(form.undo(nil, onDiskA)); back != a || err != nil {
+		t.Fatalf("%v came back as %v, %v", a, back, err)
+	}
+}
+
+// A disk that fails fails the subtask, and says with what state and what it did.
+func TestDiskFails(t *testing.T) {
+	s, kv := statesOn(t)
+	value, list, entries := NewValueState[int64](s, "the count"), NewListState[int64](s, "the list"), NewMapState[int64, int64](s, "the map")
+	kv.fail = errors.New("no space left on device")
+	for want, do := range map[string]func(){
+		`state "the count", writing: no space left on device`:  func() { value.Set(1) },
+		`state "the count", reading: no space left on device`:  func() { value.Get() },
+		`state "the count", deleting: no space left on device`: func() { value.Clear() },
+		`state "the list", appending: no space left on device`: func() { list.Append(1) },
+		`state "the map", writing: no space left on device`:    func() { entries.Put(1, 1) },
+		`state "the map", reading: no space left on device`:    func() { entries.Len() },
+	} {
+		if got := panicOf(do); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+func panicOf(do func()) (text string) {
+	defer func() {
+		if err, ok := recover().(*plan.StateError); ok {
+			text = err.Error()
+		}
+	}()
+	do()
+	return "no *plan.StateError"
+}
+
+// A disk that does not open, and more states than it has numbers for, are errors of Init.
+func TestDiskDoesNotOpen(t *testing.T) {
+	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &shelf{open: func() (persistence.KV, error) { return nil, errors.New("read-only") }})
+	NewValueState[int64](s, "count")
+	if got := fmt.Sprint(s.errs); got != `[state "count": read-only]` {
+		t.Error(got)
+	}
+	s, _ = statesOn(t)
+	for i := range maxStates + 1 {
+		NewValueState[int64](s, fmt.Sprint(i))
+	}
+	if got := fmt.Sprint(s.errs); got != `[state "255": an operator has at most 255 states on disk; use fewer, a map state for instance]` {
+		t.Error(got)
+	}
+}
