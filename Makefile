@@ -6,27 +6,34 @@ SEED    ?= 1
 SEEDS   ?= 200
 FUZZTIME ?= 10s
 
+# TAGS=norocksdb leaves RocksDB out, and cgo with it.
+TAGS    ?=
+export GOFLAGS += $(if $(TAGS),-tags=$(TAGS))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test race lint doubt sim mutants soak bench fuzz generate clean
+.PHONY: help setup rocksdb demo test race lint doubt sim mutants soak bench fuzz generate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## fetch Go modules and tools; say what optional programs are missing
+setup: rocksdb ## fetch Go modules and tools, install RocksDB; say what optional programs are missing
 	go mod download
 	go build -o /dev/null google.golang.org/protobuf/cmd/protoc-gen-go
 	@command -v protoc >/dev/null || echo "protoc is missing: only 'make generate' needs it (Debian: apt-get install protobuf-compiler)"
 
+rocksdb: # what persistence/rocksdb is built with; TAGS=norocksdb does without
+	@case ",$(TAGS)," in *,norocksdb,*) ;; *) .ci/rocksdb ;; esac
+
 demo: ## taxi tips, killed and restarted: INPUT=trips.csv KILLS=10 SEED=1
 	go run ./examples/tips demo -input "$(INPUT)" -kills $(KILLS) -seed $(SEED)
 
-test: ## all tests
+test: rocksdb ## all tests; TAGS=norocksdb: those that need no RocksDB
 	go test ./...
 
-race: ## all tests under the race detector
+race: rocksdb ## all tests under the race detector
 	go test -race ./...
 
-lint: ## formatting, vet, staticcheck, generated code
+lint: rocksdb ## formatting, vet, staticcheck, generated code
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt -w is due for: $$bad"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
@@ -51,7 +58,7 @@ soak: ## real processes, many kills, memory watched: MINUTES=10
 bench: ## engine against hand-written loops, the table of BENCHMARKS.md
 	go run ./examples/cost
 
-fuzz: ## every fuzz target for FUZZTIME=10s
+fuzz: rocksdb ## every fuzz target for FUZZTIME=10s
 	.ci/fuzz $(FUZZTIME)
 
 generate: ## protobuf code; needs protoc

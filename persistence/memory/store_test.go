@@ -66,7 +66,7 @@ func TestS90_SnapshotBeyondCap(t *testing.T) {
 	s := Store(64 << 10)
 	states := []persistence.NamedFrozen{{Schema: &messages.StateSchema{Name: "sum"}, Frozen: large{}}}
 	_, err := Backend().Snapshot(t.Context(), s, "job/data/1.1/sum.0.", messages.KeyGroupRange{From: 0, To: 4}, states)
-	if full := (*FullError)(nil); !errors.As(err, &full) || full.Max != 64<<10 || full.Used != 0 || !strings.Contains(err.Error(), "job/data/1.1/sum.0.heap") {
+	if full := (*FullError)(nil); !errors.As(err, &full) || full.Max != 64<<10 || full.Used != 0 || !strings.Contains(err.Error(), "job/data/1.1/sum.0.state") {
 		t.Errorf("Snapshot = %v; want a FullError that names the blob", err)
 	}
 	if keys, err := s.List(t.Context(), ""); err != nil || len(keys) > 0 {

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/weirflow/weir/persistence"
-	"github.com/weirflow/weir/persistence/memory"
 )
 
 // Defaults of the options, in bytes.
@@ -47,7 +46,7 @@ func (s *settings) set(place *int, option string, bytes, least int) {
 
 // backend adds KVs to what every backend does at a checkpoint.
 type backend struct {
-	persistence.Backend
+	persistence.Whole
 	settings
 
 	mu  sync.Mutex
@@ -58,7 +57,7 @@ type backend struct {
 // and which other processes may use too. A wrong option is told by OpenKV, that
 // is, when a job starts.
 func Backend(dir string, options ...Option) persistence.Disk {
-	b := &backend{Backend: memory.Backend(), settings: settings{dir: dir, blockCache: DefaultBlockCache, writeBuffer: DefaultWriteBuffer}}
+	b := &backend{settings: settings{dir: dir, blockCache: DefaultBlockCache, writeBuffer: DefaultWriteBuffer}}
 	if dir == "" {
 		b.err = fmt.Errorf("rocksdb.Backend: the folder is empty; name one on a local disk")
 	}

@@ -1,0 +1,257 @@
+//go:build cgo && !norocksdb && unix
+
+package rocksdb_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weirflow/weir/cluster"
+	"github.com/weirflow/weir/operators"
+	"github.com/weirflow/weir/operators/files"
+	"github.com/weirflow/weir/persistence"
+	"github.com/weirflow/weir/persistence/dir"
+	"github.com/weirflow/weir/persistence/memory"
+	"github.com/weirflow/weir/persistence/rocksdb"
+)
+
+// watched is a backend whose KVs a test looks into.
+type watched struct {
+	persistence.Disk
+	kvs []persistence.KV
+}
+
+func (w *watched) OpenKV(ctx context.Context, name string) (persistence.KV, error) {
+	kv, err := w.Disk.OpenKV(ctx, name)
+	w.kvs = append(w.kvs, kv)
+	return kv, err
+}
+
+// did gives RocksDB's own counters: keys written, looked up, bytes that look-ups gave, and scans begun.
+func (w *watched) did(t *testing.T) (written, read, bytes, scans int) {
+	counters := map[string]int{}
+	for line := range strings.Lines(rocksdb.StatisticsOf(w.kvs[0])) {
+		if name, n, ok := strings.Cut(strings.TrimSpace(line), " COUNT : "); ok {
+			counters[name], _ = strconv.Atoi(n)
+		}
+	}
+	if _, ok := counters["rocksdb.number.keys.read"]; !ok {
+		t.Fatalf("RocksDB counts nothing: %v", counters)
+	}
+	return counters["rocksdb.number.keys.written"], counters["rocksdb.number.keys.read"], counters["rocksdb.bytes.read"], counters["rocksdb.number.db.seek"]
+}
+
+const entries = 1_000_000
+
+// touching fills a list and a map of one key, a million each, and then gets one entry.
+type touching struct {
+	list    operators.ListState[int64]
+	entries operators.MapState[int64, int64]
+	did     func() (written, read, bytes, scans int)
+	found   func(before, after [4]int, v int64, ok bool)
+}
+
+func (f *touching) ProcessElement(_ *operators.Context[int64, int64], v int64) error {
+	if v < entries {
+		f.list.Append(v)
+		f.entries.Put(v, 2*v)
+		return nil
+	}
+	var before, after [4]int
+	before[0], before[1], before[2], before[3] = f.did()
+	got, ok := f.entries.Get(entries / 2)
+	after[0], after[1], after[2], after[3] = f.did()
+	f.found(before, after, got, ok)
+	return nil
+}
+
+// S83: in a job on RocksDB, a million appends to one list and puts to one map look nothing up and scan nothing, by
+// RocksDB's own count, and getting one of the million entries looks up one record, of its eight bytes.
+func TestS83_RocksDBCounts(t *testing.T) {
+	numbers := make([]int64, entries+1)
+	for i := range numbers {
+		numbers[i] = int64(i)
+	}
+	backend, asked := &watched{Disk: rocksdb.Backend(t.TempDir(), rocksdb.Statistics())}, 0
+	top := operators.NewTopology("touching")
+	in := operators.From(top, "numbers", operators.Slice(numbers...), operators.Monotonous(func(v int64) int64 { return v }))
+	keyed := operators.KeyBy(in, func(int64) int64 { return 7 })
+	operators.Process(keyed, "touch", func(s *operators.States[int64]) *touching {
+		return &touching{
+			list: operators.NewListState[int64](s, "list"), entries: operators.NewMapState[int64, int64](s, "map"),
+			did: func() (int, int, int, int) { return backend.did(t) },
+			found: func(before, after [4]int, v int64, ok bool) {
+				if asked++; before != [4]int{2 * entries, 0, 0, 0} {
+					t.Errorf("written, looked up, bytes, scans: %v before the first Get", before)
+				}
+				if after != [4]int{2 * entries, 1, 8, 0} || v != entries || !ok {
+					t.Errorf("written, looked up, bytes, scans: %v after it; it gave %d, %v", after, v, ok)
+				}
+			},
+		}
+	}).To("out", files.Sink[int64](t.TempDir()))
+	if _, err := cluster.Run(t.Context(), top, cluster.Config{Backend: backend}); err != nil {
+		t.Fatal(err)
+	}
+	if asked != 1 || len(backend.kvs) != 1 {
+		t.Errorf("asked %d times, %d places on disk", asked, len(backend.kvs))
+	}
+}
+
+// ledger uses every kind of state, and shows all of it now and then.
+type ledger struct {
+	n     operators.ValueState[int64]
+	seen  operators.ListState[int64]
+	hours operators.MapState[string, int64]
+	most  operators.ReducingState[int64]
+	fail  func(v int64)
+}
+
+func (f *ledger) ProcessElement(ctx *operators.Context[int64, string], v int64) error {
+	f.fail(v)
+	n, _ := f.n.Get()
+	f.n.Set(n + 1)
+	f.seen.Append(v)
+	f.hours.Put(fmt.Sprint(v%10), v)
+	f.most.Add(v * 7919 % 1000)
+	if v%97 == 0 {
+		f.hours.Delete(fmt.Sprint(v % 7))
+	}
+	if n%1000 == 999 {
+		f.seen.Clear()
+	}
+	if n%100 == 0 {
+		ctx.Emit(f.show(ctx.Key()))
+	}
+	return nil
+}
+
+func (f *ledger) show(key int64) string {
+	n, _ := f.n.Get()
+	most, _ := f.most.Get()
+	var s strings.Builder
+	fmt.Fprintf(&s, "%d: %d %d", key, n, most)
+	for v := range f.seen.All() {
+		fmt.Fprint(&s, " ", v)
+	}
+	for k, v := range f.hours.All() {
+		fmt.Fprint(&s, " ", k, "=", v)
+	}
+	return s.String()
+}
+
+// keeps runs the ledger over the numbers, on backends in turn: each but the last fails for good
+// at its number, and the next, at another parallelism, goes on from the last checkpoint.
+func keeps(t *testing.T, backends ...persistence.Backend) []string {
+	const numbers = 60_000
+	out, store := t.TempDir(), dir.Open(t.TempDir())
+	all := make([]int64, numbers)
+	for i := range all {
+		all[i] = int64(i)
+	}
+	for turn, backend := range backends {
+		last := turn == len(backends)-1
+		var failed atomic.Bool
+		at := int64(numbers/len(backends)*(turn+1) - 1)
+		top := operators.NewTopology("keeps").Parallelism(1 + turn%3)
+		in := operators.From(top, "numbers", operators.Slice(all...), operators.Monotonous(func(v int64) int64 { return v }))
+		operators.Process(operators.KeyBy(in, func(v int64) int64 { return v % 13 }), "ledger", func(s *operators.States[int64]) *ledger {
+			return &ledger{
+				n: operators.NewValueState[int64](s, "n"), seen: operators.NewListState[int64](s, "seen"),
+				hours: operators.NewMapState[string, int64](s, "hours"), most: operators.NewReducingState(s, "most", func(a, b int64) int64 { return max(a, b) }),
+				fail: func(v int64) {
+					if v == at-1000 && failed.CompareAndSwap(false, true) || v == at && !last {
+						panic("out of luck")
+					}
+				},
+			}
+		}).To("out", files.Sink[string](out))
+		restart := cluster.FixedDelay{Attempts: 1, Delay: time.Millisecond}
+		_, err := cluster.Run(t.Context(), top, cluster.Config{Checkpoint: cluster.Every(5 * time.Millisecond), Store: store, Backend: backend, Restart: restart})
+		if (err == nil) != last {
+			t.Fatalf("turn %d: %v", turn, err)
+		}
+	}
+	lines, err := files.ReadAll[string](out, files.AsJSONLines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// S90, S91: the same job gives the same results on the heap and on RocksDB, whose buffers are so small here that most
+// of the state is in files; after failures, at any parallelism, and from one backend to the other.
+func TestS90_SameResultsOnRocksDB(t *testing.T) {
+	folder := t.TempDir()
+	disk := rocksdb.Backend(folder, rocksdb.WriteBuffer(64<<10), rocksdb.BlockCache(1<<20))
+	want := keeps(t, memory.Backend())
+	for name, backends := range map[string][]persistence.Backend{
+		"on disk":     {disk},
+		"rescaled":    {disk, disk, disk},
+		"from memory": {memory.Backend(), disk, memory.Backend(), disk},
+	} {
+		if got := keeps(t, backends...); !slices.Equal(got, want) {
+			t.Errorf("%s: %d results, want %d; the first: %.200q", name, len(got), len(want), got)
+		}
+	}
+	if left, err := os.ReadDir(folder); len(left) > 0 || err != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// What a killed process left is removed by the next one; what one that runs holds is not.
+func TestFoldersOfDeadProcessesGo(t *testing.T) {
+	folder := t.TempDir()
+	dead := filepath.Join(folder, "run-1-1")
+	if err := os.MkdirAll(filepath.Join(dead, "1-tips"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dead+".lock", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first, second := rocksdb.Backend(folder), rocksdb.Backend(folder)
+	a, err := first.OpenKV(t.Context(), "a job/with: any name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dead); !os.IsNotExist(err) {
+		t.Errorf("the folder of a dead process is there: %v", err)
+	}
+	b, err := second.OpenKV(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Put([]byte("k"), []byte("v")); err != nil {
+		t.Errorf("the second one took the first one's folder: %v", err)
+	}
+	for _, kv := range []persistence.KV{a, b} {
+		if err := kv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestOptionErrors(t *testing.T) {
+	for want, backend := range map[string]persistence.Disk{
+		"rocksdb.Backend: the folder is empty; name one on a local disk":            rocksdb.Backend(""),
+		"rocksdb.BlockCache(5): 5 bytes are too few; give at least 1048576":         rocksdb.Backend(t.TempDir(), rocksdb.BlockCache(5)),
+		"rocksdb.WriteBuffer(-1): -1 bytes are too few; give at least 65536":        rocksdb.Backend(t.TempDir(), rocksdb.WriteBuffer(-1)),
+		"rocksdb: a place to work in /dev/null/x: mkdir /dev/null: not a directory": rocksdb.Backend("/dev/null/x"),
+	} {
+		if _, err := backend.OpenKV(t.Context(), "kv"); err == nil || err.Error() != want {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package persistence
+
+import (
+	"context"
+
+	"github.com/weirflow/weir/messages"
+)
+
+// Whole is half a Backend, for one that writes all of its state at every
+// checkpoint, as one blob for each operator in each subtask. What one backend
+// wrote with it another one reads.
+type Whole struct{}
+
+// Snapshot is Backend.Snapshot.
+func (Whole) Snapshot(ctx context.Context, store CheckpointStore, prefix string, groups messages.KeyGroupRange, states []NamedFrozen) ([]*messages.Blob, error) {
+	if len(states) == 0 {
+		return nil, nil
+	}
+	blob, err := SnapshotBlob(ctx, store, prefix+"state", groups, states)
+	if err != nil {
+		return nil, err
+	}
+	return []*messages.Blob{blob}, nil
+}
+
+// Restore is Backend.Restore.
+func (Whole) Restore(ctx context.Context, store CheckpointStore, blobs []*messages.Blob, groups messages.KeyGroupRange, states []State) error {
+	for _, b := range blobs {
+		if err := RestoreBlob(ctx, store, b, groups, states); err != nil {
+			return err
+		}
+	}
+	return nil
+}
