@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/cluster"
+	"github.com/weirflow/weir/persistence/memory"
+	"github.com/weirflow/weir/persistence/persistencetest"
 )
 
 // params are what a seed decides before the world begins.
@@ -40,6 +42,9 @@ func drawParams(rng *rand.Rand, mode cluster.Mode, given *Faults) params {
 	p.slow = p.faults.Work == (Range{}) && given == nil && rng.IntN(4) == 0
 	if p.faults.Within == 0 {
 		p.faults.Within = p.lasts + p.lasts/4
+	}
+	if rng.IntN(3) == 0 {
+		p.config.Backend = persistencetest.OnHeap(memory.Backend()) // state in the form it has on disk
 	}
 	return p
 }
