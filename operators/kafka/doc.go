@@ -41,12 +41,14 @@
 // is reported as in doubt (operators.ErrInDoubt) with its partitions and offsets; its
 // records are not in the topic.
 //
-// Readers see the records only with isolation.level=read_committed. The offsets of a
+// AtLeastOnce and Idempotent write without transactions.
+//
+// Readers see the records of Sink only with isolation.level=read_committed. The offsets of a
 // topic that transactions write have gaps, for their markers.
 //
 // # Not there yet
 //
-// There is a sink for exactly once only. A job is not told that a transaction comes near its end of time. What was aborted by the
+// A job is not told that a transaction comes near its end of time. What was aborted by the
 // broker cannot be written again.
 //
 // # Brokers

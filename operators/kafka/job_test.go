@@ -39,7 +39,7 @@ func encodeTip(m *kafka.Message, v tip) error {
 func addTips(a, b tip) tip { return tip{a.User, a.Amount + b.Amount} }
 
 // sumsJob sums up by user, and panics at some of the records that it sees.
-func (s *stand) sumsJob(seen *atomic.Int64, panics []int64, parallelism int) *operators.Topology {
+func (s *stand) sumsJob(sink operators.Sink[tip], seen *atomic.Int64, panics []int64, parallelism int) *operators.Topology {
 	top := operators.NewTopology("sums").Parallelism(parallelism)
 	source := kafka.Source(s.cluster, kafka.InTopics("in"), decodeTip, kafka.EndingAt(kafka.UntilLatest()))
 	in := operators.From(top, "in", source, operators.NoWatermarks[tip]())
@@ -50,8 +50,23 @@ func (s *stand) sumsJob(seen *atomic.Int64, panics []int64, parallelism int) *op
 		return v
 	})
 	sums := operators.Reduce(operators.KeyBy(risky, func(v tip) int64 { return v.User }), "sum", addTips)
-	sums.To("out", kafka.Sink(s.cluster, "out", "sums", encodeTip))
+	sums.To("out", sink)
 	return top
+}
+
+// writeTips writes tips of some users, and gives how often each running sum must show.
+func (s *stand) writeTips(records, users int64) (want map[tip]int) {
+	s.t.Helper()
+	want, sums := map[tip]int{}, map[int64]int64{}
+	for i := range records {
+		v := tip{i * 7919 % users, 1 + i%97}
+		sums[v.User] += v.Amount
+		want[tip{v.User, sums[v.User]}]++
+		value := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(v.User)), uint64(v.Amount))
+		s.writer.Produce(s.t.Context(), &kgo.Record{Topic: "in", Partition: int32(v.User % 4), Value: value, Timestamp: time.UnixMilli(i)}, nil)
+	}
+	s.must(s.writer.Flush(s.t.Context()))
+	return want
 }
 
 // S2, S8, S19, S20: a job from Kafka to Kafka fails again and again, is given up in the
@@ -59,16 +74,7 @@ func (s *stand) sumsJob(seen *atomic.Int64, panics []int64, parallelism int) *op
 // each user once, and no transaction is left open.
 func TestKafkaToKafka(t *testing.T) {
 	s := newStand(t, 4, []string{"in", "out"})
-	const records, users = 20_000, 50
-	want, sums := map[tip]int{}, map[int64]int64{}
-	for i := range int64(records) {
-		v := tip{i * 7919 % users, 1 + i%97}
-		sums[v.User] += v.Amount
-		want[tip{v.User, sums[v.User]}]++
-		value := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(v.User)), uint64(v.Amount))
-		s.writer.Produce(t.Context(), &kgo.Record{Topic: "in", Partition: int32(v.User % 4), Value: value, Timestamp: time.UnixMilli(i)}, nil)
-	}
-	s.must(s.writer.Flush(t.Context()))
+	want := s.writeTips(20_000, 50)
 	store, err := dir.Open(t.TempDir()), error(nil)
 	s.must(err)
 	seen := &atomic.Int64{}
@@ -78,7 +84,7 @@ func TestKafkaToKafka(t *testing.T) {
 		if life == 2 {
 			config.Restart = cluster.FixedDelay{Attempts: 10, Delay: time.Millisecond}
 		}
-		if _, err = cluster.Run(t.Context(), s.sumsJob(seen, panics, parallelism), config); err == nil {
+		if _, err = cluster.Run(t.Context(), s.sumsJob(kafka.Sink(s.cluster, "out", "sums", encodeTip), seen, panics, parallelism), config); err == nil {
 			break
 		}
 	}

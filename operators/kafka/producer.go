@@ -38,8 +38,9 @@ type producer struct {
 	sending map[int32]bool
 	waiting int // bytes that are sealed and not acknowledged
 	spare   [][]byte
-	txn     *transaction
-	quiet   bool // nothing more is to be sent
+	as      records.Producer
+	txn     *transaction // nil for a producer without
+	quiet   bool         // nothing more is to be sent
 	err     error
 }
 
@@ -93,10 +94,18 @@ func (p *producer) close() {
 func (p *producer) begin(txn *transaction) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.txn = txn
+	p.txn, p.as = txn, txn.producer()
 	for _, l := range p.lanes {
 		l.sequence, l.joined, l.records = 0, false, 0
 	}
+}
+
+// beginPlain has the producer write without transactions from now on.
+func (p *producer) beginPlain(as records.Producer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	as.Transactional = false
+	p.as = as
 }
 
 // add puts messages into the batches of their partitions: fill gives them, one a call,
@@ -110,6 +119,7 @@ func (p *producer) add(ctx context.Context, fill func(m *Message) (more bool, er
 	for {
 		more, err := fill(m)
 		if !more || err != nil {
+			p.sendEagerly()
 			return err
 		}
 		at, err := choose(p.config.partitioner, m, int32(len(p.lanes)))
@@ -121,6 +131,19 @@ func (p *producer) add(ctx context.Context, fill func(m *Message) (more bool, er
 			p.seal(l)
 		}
 		l.building.Append(m.Time, m.Key, m.Value, m.Headers)
+	}
+}
+
+// sendEagerly has leaders look for batches that are not full. In a transaction nobody can
+// read them yet: there they wait.
+func (p *producer) sendEagerly() {
+	if p.txn != nil {
+		return
+	}
+	for _, l := range p.lanes {
+		if l.building.Count() > 0 {
+			p.send(l.leader.broker)
+		}
 	}
 }
 
@@ -216,11 +239,17 @@ func (p *producer) takeLanes(broker int32) (lanes []*lane) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.lanes {
-		if l.leader.broker != broker || l.sending || len(l.sealed) == 0 || p.quiet || p.err != nil || p.ctx.Err() != nil {
+		if l.leader.broker != broker || l.sending || p.quiet || p.err != nil || p.ctx.Err() != nil {
+			continue
+		}
+		if p.txn == nil && len(l.sealed) == 0 {
+			p.seal(l)
+		}
+		if len(l.sealed) == 0 {
 			continue
 		}
 		if !l.stamped {
-			as := p.txn.producer()
+			as := p.as
 			as.Sequence = l.sequence
 			records.Stamp(l.sealed[0], as)
 			l.stamped = true
@@ -248,7 +277,10 @@ func (p *producer) exchange(broker int32, lanes []*lane) error {
 		rp.Partition, rp.Records = l.partition.index, l.current
 		t.Partitions = append(t.Partitions, rp)
 	}
-	req.Topics, req.TransactionID = []kmsg.ProduceRequestTopic{t}, &p.txn.ID
+	req.Topics = []kmsg.ProduceRequestTopic{t}
+	if p.txn != nil {
+		req.TransactionID = &p.txn.ID
+	}
 	resp, err := p.client.kgo.Broker(int(broker)).Request(p.ctx, req)
 	if err != nil {
 		return err
@@ -266,7 +298,7 @@ func (p *producer) join(lanes []*lane) error {
 		}
 	}
 	p.mu.Unlock()
-	if len(fresh) == 0 {
+	if len(fresh) == 0 || p.txn == nil {
 		return nil
 	}
 	if err := p.txn.addPartitions(p.ctx, p.client, fresh); err != nil {
@@ -396,7 +428,7 @@ func (p *producer) explain(l *lane, err error) error {
 		return fmt.Errorf("%s may not be written by this user; allow it Write: %w", l.partition, err)
 	case errors.Is(err, kerr.InvalidRecord):
 		return fmt.Errorf("%s: the broker refuses a record; a compacted topic, for one, wants keys that are not null: %w", l.partition, err)
-	case isFenced(err):
+	case isFenced(err) && p.txn != nil:
 		return fmt.Errorf("%s: another writer has taken over the transactional id %q: a second job with the same prefix, or a later attempt of this one: %w", l.partition, p.txn.ID, err)
 	}
 	return fmt.Errorf("%s: %w", l.partition, err)

@@ -24,7 +24,7 @@ import (
 // the broker's time-out. Transactional ids are
 // <prefix>/<operator>/<subtask>/<attempt>/<slot>.
 func Sink[T any](cluster Cluster, topic, prefix string, encode Encoder[T], options ...SinkOption) operators.TransactionalSink[T] {
-	return &sink[T]{cluster: cluster, topic: topic, prefix: prefix, encode: encode, config: newSinkConfig(options)}
+	return &sink[T]{target[T]{"kafka.Sink", cluster, topic, encode, newSinkConfig(options)}, prefix}
 }
 
 // SinkOption changes how a sink writes.
@@ -44,7 +44,8 @@ type sinkConfig struct {
 	batchBytes     int
 	partitioner    Partitioner
 	newPartitioner func() Partitioner
-	timeout        time.Duration
+	timeout        time.Duration // of transactions
+	timeoutSet     bool
 	patience       time.Duration
 	codec          Compression
 }
@@ -76,7 +77,7 @@ func PartitionedBy(newPartitioner func() Partitioner) SinkOption {
 // completed checkpoint may wait for its commit: the job being down included. The broker's
 // bound is transaction.max.timeout.ms.
 func TransactionTimeout(d time.Duration) SinkOption {
-	return sinkOption(func(c *sinkConfig) { c.timeout = d })
+	return sinkOption(func(c *sinkConfig) { c.timeout, c.timeoutSet = d, true })
 }
 
 // Compression is how batches are compressed.
@@ -118,8 +119,6 @@ func (c *sinkConfig) validate() error {
 		return fmt.Errorf("option kafka.BatchBytes(%d): give 1 byte to 1 GiB", c.batchBytes)
 	case c.newPartitioner == nil:
 		return errors.New("option kafka.PartitionedBy(nil): give it a function that makes partitioners, such as kafka.ByKey")
-	case c.timeout < time.Second || c.timeout > 24*24*time.Hour:
-		return fmt.Errorf("option kafka.TransactionTimeout(%v): give 1s to 24 days", c.timeout)
 	case c.patience <= 0:
 		return fmt.Errorf("option kafka.Patience(%v): must be positive", c.patience)
 	}
@@ -127,38 +126,58 @@ func (c *sinkConfig) validate() error {
 	return err
 }
 
-type sink[T any] struct {
-	cluster Cluster
-	topic   string
-	prefix  string
-	encode  Encoder[T]
-	config  sinkConfig
+// target is what all sinks have: where records go, and how.
+type target[T any] struct {
+	function string // that made the sink
+	cluster  Cluster
+	topic    string
+	encode   Encoder[T]
+	config   sinkConfig
 }
 
-// Kind implements operators.Sink.
-func (s *sink[T]) Kind() operators.SinkKind { return operators.Transactional }
-
 // String says for people where records go.
-func (s *sink[T]) String() string { return fmt.Sprintf("kafka.Sink(%s)", s.topic) }
+func (s *target[T]) String() string { return fmt.Sprintf("%s(%s)", s.function, s.topic) }
 
-// Validate finds mistakes before the job runs.
-func (s *sink[T]) Validate() error {
+// check finds mistakes, of a sort of sink's own too.
+func (s *target[T]) check(own func() error) error {
 	err := s.cluster.validate()
 	switch {
 	case err != nil:
 	case checkTopic(s.topic) != nil:
 		err = checkTopic(s.topic)
-	case s.prefix == "" || s.prefix != strings.TrimSpace(s.prefix) || strings.Contains(s.prefix, "/"):
-		err = fmt.Errorf("its prefix is %q; give one that no other job has, without '/' and blanks around it", s.prefix)
 	case s.encode == nil:
 		err = errors.New("its Encoder is nil; give it one")
 	default:
-		err = s.config.validate()
+		if err = own(); err == nil {
+			err = s.config.validate()
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("kafka.Sink(%q): %w", s.topic, err)
+		return fmt.Errorf("%s(%q): %w", s.function, s.topic, err)
 	}
 	return nil
+}
+
+// sink is what Sink gives.
+type sink[T any] struct {
+	target[T]
+	prefix string
+}
+
+// Kind implements operators.Sink.
+func (s *sink[T]) Kind() operators.SinkKind { return operators.Transactional }
+
+// Validate finds mistakes before the job runs.
+func (s *sink[T]) Validate() error {
+	return s.check(func() error {
+		switch {
+		case s.prefix == "" || s.prefix != strings.TrimSpace(s.prefix) || strings.Contains(s.prefix, "/"):
+			return fmt.Errorf("its prefix is %q; give one that no other job has, without '/' and blanks around it", s.prefix)
+		case s.config.timeoutSet && (s.config.timeout < time.Second || s.config.timeout > 24*24*time.Hour):
+			return fmt.Errorf("option kafka.TransactionTimeout(%v): give 1s to 24 days", s.config.timeout)
+		}
+		return nil
+	})
 }
 
 // Open implements operators.Sink.
@@ -169,7 +188,7 @@ func (s *sink[T]) Open(ctx context.Context, c operators.SinkContext) (operators.
 // OpenTransactional implements operators.TransactionalSink.
 func (s *sink[T]) OpenTransactional(ctx context.Context, c operators.SinkContext) (operators.TransactionalWriter[T], error) {
 	w := &writer[T]{
-		sink: s, context: c, config: s.config, id: rand.Text(), slots: newSlots(s.prefix, c.Operator, c.Index, c.Attempt),
+		sink: s, encoding: newEncoding(&s.target, c), context: c, config: s.config, id: rand.Text(), slots: newSlots(s.prefix, c.Operator, c.Index, c.Attempt),
 		prepared: map[int64]bool{}, ended: map[string]*transaction{},
 	}
 	w.config.partitioner = s.config.newPartitioner()

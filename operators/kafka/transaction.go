@@ -86,12 +86,14 @@ func insist(ctx context.Context, patience time.Duration, request func() error) e
 }
 
 // beginTransaction fences who had the id, which aborts what was open, and gives a
-// transaction of it.
+// transaction of it. Without an id it only gives a producer.
 func beginTransaction(ctx context.Context, c *client, id string, timeout, patience time.Duration) (*transaction, error) {
 	t := &transaction{ID: id}
 	err := insist(ctx, patience, func() error {
 		req := kmsg.NewPtrInitProducerIDRequest()
-		req.TransactionalID, req.TransactionTimeoutMillis = &id, int32(timeout.Milliseconds())
+		if id != "" {
+			req.TransactionalID, req.TransactionTimeoutMillis = &id, int32(timeout.Milliseconds())
+		}
 		resp, err := req.RequestWith(ctx, c.kgo)
 		if err != nil {
 			return err

@@ -26,12 +26,12 @@ import (
 // after Prepare has begun.
 type writer[T any] struct {
 	sink     *sink[T]
+	encoding encoding[T]
 	context  operators.SinkContext
 	config   sinkConfig
 	client   *client
 	producer *producer
 	slots    slots
-	message  Message
 
 	id       string // of this writer, unlike any other
 	open     *transaction
@@ -181,19 +181,7 @@ func (w *writer[T]) Write(ctx context.Context, b *operators.Batch[T]) error {
 	if err := w.ensureOpen(ctx); err != nil {
 		return err
 	}
-	next := 0
-	return w.producer.add(ctx, func(m *Message) (bool, error) {
-		if next == len(b.Values) {
-			return false, nil
-		}
-		i := next
-		next++
-		*m = Message{KeyBuffer: m.KeyBuffer[:0], ValueBuffer: m.ValueBuffer[:0], Headers: m.Headers[:0], Partition: -1, Time: b.Times[i]}
-		if m.Time == operators.NoTime {
-			m.Time = w.context.Now()
-		}
-		return true, w.sink.encode(m, b.Values[i])
-	}, &w.message)
+	return w.encoding.write(ctx, w.producer, b)
 }
 
 func (w *writer[T]) ensureOpen(ctx context.Context) error {
