@@ -46,8 +46,11 @@ func (s *plainSink[T]) Kind() operators.SinkKind { return s.kind }
 // Validate finds mistakes before the job runs.
 func (s *plainSink[T]) Validate() error {
 	return s.check(func() error {
-		if s.config.timeoutSet {
+		switch {
+		case s.config.timeoutSet:
 			return errors.New("option kafka.TransactionTimeout: it has no transactions; leave it out, or use kafka.Sink")
+		case s.config.keepSet:
+			return errors.New("option kafka.KeepOutput: it has no transactions; leave it out, or use kafka.Sink")
 		}
 		return nil
 	})

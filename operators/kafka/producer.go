@@ -32,16 +32,17 @@ type producer struct {
 	cancel   context.CancelFunc
 	senders  sync.WaitGroup
 
-	mu      sync.Mutex
-	changed chan struct{} // is closed, and made anew, when less waits or something failed
-	lanes   []*lane       // by partition
-	sending map[int32]bool
-	waiting int // bytes that are sealed and not acknowledged
-	spare   [][]byte
-	as      records.Producer
-	txn     *transaction // nil for a producer without
-	quiet   bool         // nothing more is to be sent
-	err     error
+	mu        sync.Mutex
+	changed   chan struct{} // is closed, and made anew, when less waits or something failed
+	lanes     []*lane       // by partition
+	sending   map[int32]bool
+	waiting   int // bytes that are sealed and not acknowledged
+	keptBytes int // of this transaction, or more than may be kept
+	spare     [][]byte
+	as        records.Producer
+	txn       *transaction // nil for a producer without
+	quiet     bool         // nothing more is to be sent
+	err       error
 }
 
 // lane is a partition's way to its leader.
@@ -56,8 +57,9 @@ type lane struct {
 	sequence  int32
 	joined    bool // the transaction knows of the partition
 
-	records     int64 // acknowledged since begin
-	first, last int64 // their offsets
+	records     int64  // acknowledged since begin
+	first, last int64  // their offsets
+	kept        []byte // batches of this transaction
 	since       time.Time
 }
 
@@ -94,9 +96,9 @@ func (p *producer) close() {
 func (p *producer) begin(txn *transaction) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.txn, p.as = txn, txn.producer()
+	p.txn, p.as, p.keptBytes = txn, txn.producer(), 0
 	for _, l := range p.lanes {
-		l.sequence, l.joined, l.records = 0, false, 0
+		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
 	}
 }
 
@@ -157,6 +159,9 @@ func (p *producer) seal(l *lane) {
 		spare, p.spare = p.spare[n-1], p.spare[:n-1]
 	}
 	batch := l.building.Finish(spare, p.compress)
+	if p.config.keep > 0 {
+		p.keep(l, batch)
+	}
 	l.sealed = append(l.sealed, batch)
 	p.waiting += len(batch)
 	p.send(l.leader.broker)

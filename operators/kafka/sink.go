@@ -46,6 +46,8 @@ type sinkConfig struct {
 	newPartitioner func() Partitioner
 	timeout        time.Duration // of transactions
 	timeoutSet     bool
+	keep           int // bytes of a transaction
+	keepSet        bool
 	patience       time.Duration
 	codec          Compression
 }
@@ -175,6 +177,8 @@ func (s *sink[T]) Validate() error {
 			return fmt.Errorf("its prefix is %q; give one that no other job has, without '/' and blanks around it", s.prefix)
 		case s.config.timeoutSet && (s.config.timeout < time.Second || s.config.timeout > 24*24*time.Hour):
 			return fmt.Errorf("option kafka.TransactionTimeout(%v): give 1s to 24 days", s.config.timeout)
+		case s.config.keepSet && s.config.keep < 1:
+			return fmt.Errorf("option kafka.KeepOutput(%d): give at least 1 byte, or leave it out", s.config.keep)
 		}
 		return nil
 	})

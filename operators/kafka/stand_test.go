@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,4 +170,8 @@ func numbers(prefix string, n int) (values []string) {
 		values = append(values, fmt.Sprint(prefix, i))
 	}
 	return values
+}
+
+func sorted(values []string) []string {
+	return slices.Sorted(slices.Values(values))
 }

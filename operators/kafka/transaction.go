@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -29,7 +28,11 @@ type transaction struct {
 	Number int64  `json:"number"` // of its transactions
 	Topic  string `json:"topic"`
 
-	Written []written `json:"written"`
+	Written  []written     `json:"written"`
+	Prepared int64         `json:"prepared"`       // ms, by the node's clock
+	Output   int           `json:"output"`         // bytes that were to be kept
+	Kept     []keptBatches `json:"kept,omitempty"` // what of them is, in the order of
+	output   []byte        // these
 }
 
 // written is what a transaction has in a partition.
@@ -46,16 +49,6 @@ func (t *transaction) String() string {
 		s += fmt.Sprintf(", %s:%d offsets %d to %d with %d records", t.Topic, w.Partition, w.First, w.Last, w.Records)
 	}
 	return s
-}
-
-func (t *transaction) encode() ([]byte, error) { return json.Marshal(t) }
-
-func decodeTransaction(handle []byte) (*transaction, error) {
-	t := &transaction{}
-	if err := json.Unmarshal(handle, t); err != nil || t.ID == "" {
-		return nil, fmt.Errorf("handle %q is none of a Kafka transaction: %w", handle, err)
-	}
-	return t, nil
 }
 
 // Times of requests about transactions.

@@ -213,7 +213,8 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 	if err := w.open.mark(ctx, w.client, w.config.patience); err != nil {
 		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
 	}
-	w.open.Written = w.producer.written()
+	w.open.Written, w.open.Prepared = w.producer.written(), w.context.Now()
+	w.producer.takeKept(w.open)
 	handle, err := w.open.encode()
 	if err != nil {
 		return nil, err
@@ -249,7 +250,8 @@ func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
 
 // settle finds out what became of a transaction that its handle no longer commits: it
 // had been committed, or the broker has aborted it. The answer is final, for no request
-// with the handle's epoch has an effect any more.
+// with the handle's epoch has an effect any more. What was aborted is written again if it
+// was kept.
 func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error {
 	at, some, err := lastMarker(ctx, w.client, t)
 	if err != nil {
@@ -258,7 +260,11 @@ func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error
 	if some && at.proves(t) {
 		return nil
 	}
-	return fmt.Errorf("%w: the broker has aborted %s before it could be committed, after kafka.TransactionTimeout or because somebody else began a transaction of its id; or it was committed longer ago than the broker's offsets.retention.minutes: %w", operators.ErrInDoubt, t, why)
+	may, whyNot := t.mayRewrite(at, some, w.context.Now())
+	if may {
+		return w.rewrite(ctx, t)
+	}
+	return fmt.Errorf("%w: the broker has aborted %s before it could be committed, after kafka.TransactionTimeout or because somebody else began a transaction of its id; or it was committed longer ago than the broker's offsets.retention.minutes; %s: %w", operators.ErrInDoubt, t, whyNot, why)
 }
 
 // AbortOpen implements operators.TransactionalWriter. What is still under way may reach

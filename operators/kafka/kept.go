@@ -1,0 +1,166 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/weirflow/weir/operators"
+	"github.com/weirflow/weir/operators/kafka/records"
+)
+
+// KeepOutput has checkpoints hold what they commit to Kafka, as it was sent, up to a
+// number of bytes for each subtask and checkpoint, at least 1. Then a transaction that the
+// broker has aborted, because the job was down for longer than its time-out, is written
+// again, once. One with more bytes is not kept: should the broker abort it, it is reported
+// as in doubt.
+//
+// It costs as many bytes of memory while a checkpoint is being taken, and in the store for
+// each checkpoint that is retained. Small checkpoint intervals make it cheap.
+func KeepOutput(bytes int) SinkOption {
+	return sinkOption(func(c *sinkConfig) { c.keep, c.keepSet = bytes, true })
+}
+
+// keptBatches says where some of the bytes behind a handle belong.
+type keptBatches struct {
+	Partition int32 `json:"partition"`
+	Bytes     int   `json:"bytes"`
+}
+
+// keptFor is for how long the absence of a marker proves that it never was there: brokers
+// keep one for offsets.retention.minutes, seven days unless somebody changed it.
+const keptFor = 6 * 24 * time.Hour
+
+// encode makes a handle: a line of JSON, and the batches that are kept.
+func (t *transaction) encode() ([]byte, error) {
+	head, err := json.Marshal(t)
+	return append(append(head, '\n'), t.output...), err
+}
+
+func decodeTransaction(handle []byte) (*transaction, error) {
+	head, output, _ := bytes.Cut(handle, []byte{'\n'})
+	t := &transaction{output: output}
+	if err := json.Unmarshal(head, t); err != nil || t.ID == "" {
+		return nil, fmt.Errorf("handle %.300q is none of a Kafka transaction: %w", handle, err)
+	}
+	kept := 0
+	for _, k := range t.Kept {
+		kept += k.Bytes
+	}
+	if kept != len(output) {
+		return nil, fmt.Errorf("handle of %s: %d bytes of output, want %d", t, len(output), kept)
+	}
+	return t, nil
+}
+
+// keep copies a batch, unless too much has been kept of this transaction.
+func (p *producer) keep(l *lane, batch []byte) {
+	if p.keptBytes += len(batch); p.keptBytes <= p.config.keep {
+		l.kept = append(l.kept, batch...)
+	}
+}
+
+// takeKept moves what was kept into the handle of its transaction.
+func (p *producer) takeKept(t *transaction) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.Output = p.keptBytes; p.keptBytes > p.config.keep {
+		return
+	}
+	for _, l := range p.lanes {
+		if len(l.kept) > 0 {
+			t.Kept = append(t.Kept, keptBatches{l.partition.index, len(l.kept)})
+			t.output = append(t.output, l.kept...)
+		}
+	}
+}
+
+// addKept has the batches of a handle sent as they are.
+func (p *producer) addKept(t *transaction) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rest := t.output
+	for _, k := range t.Kept {
+		if int(k.Partition) >= len(p.lanes) {
+			return fmt.Errorf("%w: %s: its output was kept for partition %d, and there are %d now", operators.ErrInDoubt, t, k.Partition, len(p.lanes))
+		}
+		l := p.lanes[k.Partition]
+		for mine := rest[:k.Bytes]; len(mine) > 0; {
+			_, behind, ok := records.Peek(mine)
+			if !ok {
+				return fmt.Errorf("handle of %s: its output for partition %d is damaged", t, k.Partition)
+			}
+			batch := bytes.Clone(mine[:len(mine)-len(behind)]) // it will be stamped, and the handle is not ours
+			l.sealed = append(l.sealed, batch)
+			p.waiting += len(batch)
+			mine = behind
+		}
+		rest = rest[k.Bytes:]
+		p.send(l.leader.broker)
+	}
+	return nil
+}
+
+// mayRewrite tells whether it is certain that the broker has aborted a transaction, and
+// whether its output is there: or else why not.
+func (t *transaction) mayRewrite(at marked, some bool, now int64) (ok bool, why string) {
+	age := time.Duration(now-t.Prepared) * time.Millisecond
+	switch {
+	case t.Output == 0:
+		return false, "its output was not kept (kafka.KeepOutput)"
+	case len(t.Kept) == 0:
+		return false, fmt.Sprintf("its output of %d bytes was more than kafka.KeepOutput allowed", t.Output)
+	case some && at.writer != t.Writer:
+		return false, "somebody else has used its id since, so that its marker is gone"
+	case !some && age > keptFor:
+		return false, fmt.Sprintf("it is %v old, and its marker may have expired", age.Round(time.Minute))
+	}
+	return true, ""
+}
+
+// rewrite writes the output of an aborted transaction again, so that it is there once
+// however often, and by however many, it is tried:
+//
+//  1. InitProducerID of its id: nobody else's attempt to do this can succeed any more
+//  2. its marker is read: somebody's attempt may have succeeded before 1
+//  3. the batches are sent as they were, and the marker that proves the first transaction
+//     is put behind them
+//  4. EndTxn
+func (w *writer[T]) rewrite(ctx context.Context, t *transaction) error {
+	again, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
+	if err != nil {
+		return err
+	}
+	w.context.Step("kafka.rewriting")
+	at, some, err := lastMarker(ctx, w.client, t)
+	if err != nil || some && at.proves(t) {
+		return err
+	}
+	again.Topic, again.Writer, again.Number = t.Topic, t.Writer, t.Number
+	if err := w.sendAgain(ctx, t, again); err != nil {
+		return err
+	}
+	if err := again.mark(ctx, w.client, w.config.patience); err != nil {
+		return err
+	}
+	w.context.Step("kafka.rewritten")
+	return again.end(ctx, w.client, true, w.config.patience)
+}
+
+// sendAgain has the output of a transaction acknowledged as that of another one.
+func (w *writer[T]) sendAgain(ctx context.Context, t, again *transaction) error {
+	config := w.config
+	config.keep = 0
+	p, err := newProducer(ctx, w.client, t.Topic, &config)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.begin(again)
+	if err := p.addKept(t); err != nil {
+		return err
+	}
+	return p.flush(ctx)
+}
