@@ -38,8 +38,9 @@
 // A broker aborts a transaction that nobody has ended in time. TransactionTimeout must
 // therefore be longer than what may pass between a checkpoint and its commit: the time
 // that a job is down. A transaction that was aborted although its checkpoint is complete
-// is reported as in doubt (operators.ErrInDoubt) with its partitions and offsets; its
-// records are not in the topic.
+// is written again, exactly once, if KeepOutput has had the checkpoint hold its output. Else
+// it is reported as in doubt (operators.ErrInDoubt) with its partitions and offsets, and
+// its records are not in the topic.
 //
 // AtLeastOnce and Idempotent write without transactions.
 //
@@ -48,8 +49,7 @@
 //
 // # Not there yet
 //
-// A job is not told that a transaction comes near its end of time. What was aborted by the
-// broker cannot be written again.
+// A job is not told that a transaction comes near its end of time.
 //
 // # Brokers
 //
