@@ -6,7 +6,7 @@ SEED    ?= 1
 SEEDS   ?= 200
 FUZZTIME ?= 10s
 
-# TAGS=norocksdb leaves RocksDB out, and cgo with it.
+# TAGS=norocksdb leaves RocksDB out, which alone needs its library.
 TAGS    ?=
 export GOFLAGS += $(if $(TAGS),-tags=$(TAGS))
 

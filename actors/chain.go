@@ -90,6 +90,9 @@ func (s *subtask) openerFor(n *node) func() (persistence.KV, error) {
 		return nil
 	}
 	return func() (kv persistence.KV, err error) {
+		if !n.initial || n.kv != nil {
+			return nil, fmt.Errorf("operator %q opened its KV a second time, or after Init", n.op.Name)
+		}
 		n.kv, err = disk.OpenKV(s.ctx, fmt.Sprintf("%s-%s-%d", s.o.Job, n.op.Name, s.id.Index))
 		return n.kv, err
 	}

@@ -133,12 +133,12 @@ func (p *broadcastProcessor[K, T, B, R]) Process(port int, b *plan.Batch) error 
 
 // runBroadcast calls the function for records [from, to) of the broadcast input.
 // What it writes to keyed state meanwhile stands under a key that nobody has, so
-// that it is found out by what fills the states.
+// that it is found out by what was written.
 func (p *broadcastProcessor[K, T, B, R]) runBroadcast(b *plan.Batch, values []B, from, to int) error {
 	if from == to {
 		return nil
 	}
-	before := p.filled()
+	before := p.written()
 	p.ctx.scope.key, p.ctx.scope.hash = *new(K), p.nobody
 	p.side.watermark, p.side.states = p.clocks.clock, &p.broadcast
 	p.batch = b
@@ -151,7 +151,7 @@ func (p *broadcastProcessor[K, T, B, R]) runBroadcast(b *plan.Batch, values []B,
 		if err := p.ctx.out.failed(); err != nil {
 			return err
 		}
-		if p.filled() != before {
+		if p.written() != before {
 			return errKeyless
 		}
 	}

@@ -53,7 +53,7 @@ func newPaneOperator[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *pan
 }
 
 func (o *paneOperator[K, T, A, R]) Init(rt *plan.Runtime) error {
-	o.shelf = shelfOf(rt)
+	o.kv = kvOf(rt)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}

@@ -179,7 +179,7 @@ func (p *keyedFunction[K, R]) describe(maxParallelism int) ([]*messages.StateSch
 
 func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 	p.rt = rt
-	states := newStates(keyKindOf(p.codec), rt.MaxParallelism, shelfOf(rt))
+	states := newStates(keyKindOf(p.codec), rt.MaxParallelism, kvOf(rt))
 	p.ctx = Context[K, R]{
 		rt:     rt,
 		scope:  states.scope,
@@ -203,11 +203,11 @@ func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 func (p *keyedFunction[K, R]) Open() error {
 	p.clocks.start()
 	if o, ok := p.function.(Opener); ok {
-		before := p.filled()
+		before := p.written()
 		if err := o.Open(openContext(p.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
 		}
-		if p.filled() != before {
+		if p.written() != before {
 			return errOpenKeyless
 		}
 	}
@@ -218,12 +218,13 @@ func (p *keyedFunction[K, R]) Open() error {
 
 var errOpenKeyless = errors.New("Open wrote keyed state, but there is no key yet; write it in ProcessElement or OnTimer")
 
-// filled changes when keyed state is written to: it is the number of entries, or
-// that of writes where entries would have to be read to be counted.
-func (p *keyedFunction[K, R]) filled() (n int) {
+// written grows when something is put into keyed state under a new key: it is the
+// number of entries, or, on disk, where they would have to be read to be counted, of
+// what was put there.
+func (p *keyedFunction[K, R]) written() (n int) {
 	for _, st := range p.states {
-		if d, ok := st.(*diskState[K]); ok {
-			n += d.writes
+		if d, ok := st.(interface{ written() int }); ok {
+			n += d.written()
 		} else {
 			n += st.Len()
 		}

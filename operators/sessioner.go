@@ -35,7 +35,7 @@ func newSessioner[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *sessio
 }
 
 func (o *sessioner[K, T, A, R]) Init(rt *plan.Runtime) error {
-	o.shelf = shelfOf(rt)
+	o.kv = kvOf(rt)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}

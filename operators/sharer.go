@@ -42,7 +42,7 @@ func newSharer[K comparable, T, R any](spec *paneSpec[K, T, []Element[T], R]) wi
 }
 
 func (o *sharer[K, T, R]) Init(rt *plan.Runtime) error {
-	o.shelf = shelfOf(rt)
+	o.kv = kvOf(rt)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}

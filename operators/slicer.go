@@ -42,7 +42,7 @@ func newSlicer[K comparable, T, A, R any](spec *paneSpec[K, T, A, R]) *slicer[K,
 }
 
 func (o *slicer[K, T, A, R]) Init(rt *plan.Runtime) error {
-	o.shelf = shelfOf(rt)
+	o.kv = kvOf(rt)
 	if err := o.declare(rt.MaxParallelism); err != nil {
 		return err
 	}

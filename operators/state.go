@@ -61,8 +61,8 @@ type MapState[MK comparable, MV any] interface {
 type States[K comparable] struct {
 	scope  *keyScope[K]
 	keys   keyKind[K]
-	groups int // the topology's maximal parallelism
-	shelf  *shelf
+	groups int         // the topology's maximal parallelism
+	kv     *operatorKV // nil: they are on the heap
 	all    []persistence.State
 	errs   []error
 }
@@ -74,9 +74,9 @@ type keyScope[K comparable] struct {
 	hash uint64
 }
 
-// newStates begins the states of an operator; without a shelf they are on the heap.
-func newStates[K comparable](keys keyKind[K], groups int, shelf *shelf) *States[K] {
-	return &States[K]{scope: &keyScope[K]{}, keys: keys, groups: groups, shelf: shelf}
+// newStates begins the states of an operator, on the heap if there is no KV.
+func newStates[K comparable](keys keyKind[K], groups int, kv *operatorKV) *States[K] {
+	return &States[K]{scope: &keyScope[K]{}, keys: keys, groups: groups, kv: kv}
 }
 
 // declare checks a state's name, describes it, and notes what is wrong with it.

@@ -11,20 +11,34 @@ import (
 	"github.com/weirflow/weir/persistence"
 )
 
-// shelf is where the states of one operator in one subtask lie when its backend
-// has a disk. The first state opens it.
-type shelf struct {
+// operatorKV is the KV that the states of one operator in one subtask share. The
+// first of them opens it.
+type operatorKV struct {
 	open   func() (persistence.KV, error)
 	kv     persistence.KV
 	states int
 }
 
-// shelfOf is the shelf of an instance, nil if its backend has no disk.
-func shelfOf(rt *plan.Runtime) *shelf {
+// kvOf is the KV of an instance, nil if its backend keeps states on the heap.
+func kvOf(rt *plan.Runtime) *operatorKV {
 	if rt.OpenKV == nil {
 		return nil
 	}
-	return &shelf{open: rt.OpenKV}
+	return &operatorKV{open: rt.OpenKV}
+}
+
+// next gives the KV for one more state, and the state's number in it.
+func (o *operatorKV) next() (kv persistence.KV, number byte, err error) {
+	if o.states == maxStates {
+		return nil, 0, fmt.Errorf("an operator has at most %d states on disk; use fewer, a map state for instance", maxStates)
+	}
+	if o.kv == nil {
+		if o.kv, err = o.open(); err != nil {
+			return nil, 0, err
+		}
+	}
+	o.states++
+	return o.kv, byte(o.states - 1), nil
 }
 
 // A disk key is
@@ -50,47 +64,34 @@ type diskState[K comparable] struct {
 	groups int
 	kv     persistence.KV
 	number byte
-	writes int // since the instance began
 
-	key, value []byte // scratch
+	puts    int // since the instance began
+	changes int // puts and deletions
 
-	// write appends an entry as tableState writes it, from its disk key behind
-	// diskHead and the length, split behind the key, and its value. It runs off
-	// the mailbox.
+	key, value []byte // scratch of the mailbox
+
+	// write appends an entry as tableState writes it, from the key, the map key and
+	// the value that are on disk. It runs off the mailbox.
 	write func(buf, key, mapKey, value []byte) ([]byte, error)
 	// read takes an entry apart: the map key and value that belong on disk, which
 	// are appended to mapKey and value.
 	read func(p, mapKey, value []byte) (mk, v, rest []byte, err error)
 }
 
-// onDisk begins a state on the shelf, or gives nil if it is for the heap.
+// onDisk begins a state on disk. It gives nil if states are on the heap, and if
+// there is no place on disk: then an error is noted, and the state is never used.
 func onDisk[K comparable](s *States[K], schema *messages.StateSchema) *diskState[K] {
-	if s.shelf == nil {
+	if s.kv == nil {
 		return nil
 	}
-	d := &diskState[K]{schema: schema, keys: s.keys, scope: s.scope, groups: s.groups}
-	if err := s.shelf.take(d.place); err != nil {
+	kv, number, err := s.kv.next()
+	if err != nil {
 		s.fail("state %q: %w", schema.Name, err)
 		return nil
 	}
+	d := &diskState[K]{schema: schema, keys: s.keys, scope: s.scope, groups: s.groups, kv: kv, number: number}
 	s.all = append(s.all, d)
 	return d
-}
-
-func (d *diskState[K]) place(kv persistence.KV, number byte) { d.kv, d.number = kv, number }
-
-func (s *shelf) take(place func(kv persistence.KV, number byte)) (err error) {
-	if s.states == maxStates {
-		return fmt.Errorf("an operator has at most %d states on disk; use fewer, a map state for instance", maxStates)
-	}
-	if s.kv == nil {
-		if s.kv, err = s.open(); err != nil {
-			return err
-		}
-	}
-	place(s.kv, byte(s.states))
-	s.states++
-	return nil
 }
 
 func (d *diskState[K]) Schema() *messages.StateSchema { return d.schema }
@@ -132,9 +133,13 @@ func appendKey[K any](buf []byte, codec Codec[K], key K) ([]byte, error) {
 	return append(binary.AppendUvarint(buf[:start], uint64(len(long))), long...), err
 }
 
-func (d *diskState[K]) put(value []byte) {
-	d.writes++
-	d.must("writing", d.kv.Put(d.at(), value))
+// written is how often something was put into the state.
+func (d *diskState[K]) written() int { return d.puts }
+
+func (d *diskState[K]) put(at, value []byte) {
+	d.puts++
+	d.changes++
+	d.must("writing", d.kv.Put(at, value))
 }
 
 func (d *diskState[K]) get() ([]byte, bool) {
@@ -144,20 +149,19 @@ func (d *diskState[K]) get() ([]byte, bool) {
 	return value, ok
 }
 
-// remove removes all that the current key has.
-func (d *diskState[K]) remove() {
-	d.writes++
-	d.must("deleting", d.kv.Delete(d.at()))
+func (d *diskState[K]) remove(at []byte) {
+	d.changes++
+	d.must("deleting", d.kv.Delete(at))
 }
 
-// group is what the keys of a key group begin with.
-func (d *diskState[K]) group(g messages.KeyGroup) []byte {
-	return binary.BigEndian.AppendUint16([]byte{d.number}, uint16(g))
+// groupPrefix is what the disk keys of a state in a key group begin with.
+func groupPrefix(number byte, g messages.KeyGroup) []byte {
+	return binary.BigEndian.AppendUint16([]byte{number}, uint16(g))
 }
 
 func (d *diskState[K]) Freeze() persistence.Frozen {
 	kv, err := d.kv.Freeze()
-	return &frozenDisk[K]{diskState: d, kv: kv, err: err}
+	return &frozenDisk{number: d.number, write: d.write, kv: kv, err: err}
 }
 
 // ReadGroup puts entries on disk as they come.
@@ -171,7 +175,7 @@ func (d *diskState[K]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
 		if mapKey, value, rest, err = d.read(rest, mapKey[:0], value[:0]); err != nil {
 			return rest, err
 		}
-		at, err := appendKey(d.group(g), d.keys.codec, key)
+		at, err := appendKey(groupPrefix(d.number, g), d.keys.codec, key)
 		if err != nil {
 			return rest, err
 		}
@@ -186,21 +190,23 @@ func (d *diskState[K]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
 	return nil
 }
 
-// frozenDisk is a diskState at a barrier.
-type frozenDisk[K comparable] struct {
-	*diskState[K]
-	kv  persistence.FrozenKV
-	err error // why there is none
+// frozenDisk is a diskState at a barrier. It is read off the mailbox, and shares
+// with its state only what does not change.
+type frozenDisk struct {
+	number byte
+	write  func(buf, key, mapKey, value []byte) ([]byte, error)
+	kv     persistence.FrozenKV
+	err    error // why there is none
 }
 
-func (f *frozenDisk[K]) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
+func (f *frozenDisk) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}
 	w := newBlockWriter(out)
 	defer w.release()
 	var failed error
-	err := f.kv.Scan(f.group(g), func(at, value []byte) bool {
+	err := f.kv.Scan(groupPrefix(f.number, g), func(at, value []byte) bool {
 		key, mapKey := splitDiskKey(at)
 		failed = w.entry(f.write(w.buf, key, mapKey, value))
 		return failed == nil
@@ -214,7 +220,7 @@ func (f *frozenDisk[K]) WriteGroup(g messages.KeyGroup, out io.Writer) (int, err
 	return w.total, err
 }
 
-func (f *frozenDisk[K]) Release() {
+func (f *frozenDisk) Release() {
 	if f.kv != nil {
 		f.kv.Release()
 	}

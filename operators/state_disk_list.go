@@ -64,7 +64,8 @@ func (s *diskList[K, E]) Append(e E) {
 	s.must("encoding", err)
 	s.element = p
 	s.value = appendElement(s.value[:0], p)
-	s.writes++
+	s.puts++
+	s.changes++
 	s.must("appending", s.kv.Append(s.at(), s.value))
 }
 
@@ -89,4 +90,4 @@ func (s *diskList[K, E]) Len() int {
 	return countElements(p)
 }
 
-func (s *diskList[K, E]) Clear() { s.remove() }
+func (s *diskList[K, E]) Clear() { s.remove(s.at()) }

@@ -12,13 +12,13 @@ type diskMap[K, MK comparable, MV any] struct {
 	*diskState[K]
 	mapKeys Codec[MK]
 	values  Codec[MV]
-	sorts   sortForm
+	sorts   orderedForm
 }
 
 func newDiskMap[K, MK comparable, MV any](d *diskState[K], mapKeys Codec[MK], values Codec[MV]) *diskMap[K, MK, MV] {
-	sorts := sortFormOf[MK]()
+	sorts := orderedFormOf[MK]()
 	d.write = func(buf, key, mapKey, value []byte) ([]byte, error) {
-		buf = sorts.undo(append(buf, key...), mapKey)
+		buf = sorts.decode(append(buf, key...), mapKey)
 		return append(buf, value...), nil
 	}
 	d.read = func(p, mapKey, value []byte) (_, _, rest []byte, err error) {
@@ -27,7 +27,7 @@ func newDiskMap[K, MK comparable, MV any](d *diskState[K], mapKeys Codec[MK], va
 			return mapKey, value, behind, err
 		}
 		_, rest, err = values.Decode(behind)
-		return sorts.do(mapKey, p[:len(p)-len(behind)]), append(value, behind[:len(behind)-len(rest)]...), rest, err
+		return sorts.encode(mapKey, p[:len(p)-len(behind)]), append(value, behind[:len(behind)-len(rest)]...), rest, err
 	}
 	return &diskMap[K, MK, MV]{d, mapKeys, values, sorts}
 }
@@ -37,7 +37,7 @@ func (s *diskMap[K, MK, MV]) entry(k MK) []byte {
 	p, err := s.mapKeys.Append(s.value[:0], k)
 	s.must("encoding a map key", err)
 	s.value = p
-	s.key = s.sorts.do(s.at(), p)
+	s.key = s.sorts.encode(s.at(), p)
 	return s.key
 }
 
@@ -65,23 +65,19 @@ func (s *diskMap[K, MK, MV]) Put(k MK, v MV) {
 	p, err := s.values.Append(s.value[:0], v)
 	s.must("encoding", err)
 	s.value = p
-	s.writes++
-	s.must("writing", s.kv.Put(at, p))
+	s.put(at, p)
 }
 
-func (s *diskMap[K, MK, MV]) Delete(k MK) {
-	s.writes++
-	s.must("deleting", s.kv.Delete(s.entry(k)))
-}
+func (s *diskMap[K, MK, MV]) Delete(k MK) { s.remove(s.entry(k)) }
 
 // All goes through the entries as they were. Once something was written, it
 // looks each of them up: it may be another value by then, or none.
 func (s *diskMap[K, MK, MV]) All() iter.Seq2[MK, MV] {
 	return func(yield func(MK, MV) bool) {
-		prefix, began := slices.Clone(s.at()), s.writes
+		prefix, began := slices.Clone(s.at()), s.changes
 		s.must("reading", s.kv.Scan(prefix, func(at, value []byte) bool {
 			v, ok := *new(MV), true
-			if s.writes == began {
+			if s.changes == began {
 				v = s.decode(value)
 			} else if v, ok = s.load(at); !ok {
 				return true
@@ -92,7 +88,7 @@ func (s *diskMap[K, MK, MV]) All() iter.Seq2[MK, MV] {
 }
 
 func (s *diskMap[K, MK, MV]) mapKeyOf(p []byte) MK {
-	k, _, err := s.mapKeys.Decode(s.sorts.undo(nil, p))
+	k, _, err := s.mapKeys.Decode(s.sorts.decode(nil, p))
 	s.must("decoding a map key", err)
 	return k
 }
@@ -104,28 +100,28 @@ func (s *diskMap[K, MK, MV]) Len() (n int) {
 }
 
 func (s *diskMap[K, MK, MV]) Clear() {
-	s.writes++
+	s.changes++
 	s.must("deleting", s.kv.DeletePrefix(s.at()))
 }
 
-// sortForm turns the encoding of a map key into bytes that sort as orderOf
-// does, and back: both append to dst. Behind it nothing follows, so that a
-// string needs no length.
-type sortForm struct{ do, undo func(dst, p []byte) []byte }
+// orderedForm is an order-preserving encoding of map keys: it turns what a codec
+// writes into bytes that sort as orderOf does, and back. Both append to dst. Behind
+// it nothing follows, so that a string needs no length.
+type orderedForm struct{ encode, decode func(dst, p []byte) []byte }
 
-// sortFormOf knows strings and integers; all other keys sort by their encoding.
-func sortFormOf[K any]() sortForm {
+// orderedFormOf knows strings and integers; all other keys sort by their encoding.
+func orderedFormOf[K any]() orderedForm {
 	switch kind := reflect.TypeFor[K]().Kind(); {
 	case kind == reflect.String:
-		return sortForm{withoutLength, withLength}
+		return orderedForm{withoutLength, withLength}
 	case reflect.Int <= kind && kind <= reflect.Int64:
-		return sortForm{func(dst, p []byte) []byte { return bigEndian(dst, p, 0, 0x80) }, func(dst, p []byte) []byte { return bigEndian(dst, p, 0x80, 0) }}
+		return orderedForm{func(dst, p []byte) []byte { return bigEndian(dst, p, 0, 0x80) }, func(dst, p []byte) []byte { return bigEndian(dst, p, 0x80, 0) }}
 	case reflect.Uint <= kind && kind <= reflect.Uint64:
 		same := func(dst, p []byte) []byte { return bigEndian(dst, p, 0, 0) }
-		return sortForm{same, same}
+		return orderedForm{same, same}
 	}
 	same := func(dst, p []byte) []byte { return append(dst, p...) }
-	return sortForm{same, same}
+	return orderedForm{same, same}
 }
 
 func withoutLength(dst, p []byte) []byte {

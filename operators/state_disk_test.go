@@ -64,7 +64,7 @@ func statesOn(t *testing.T) (*States[string], *countedKV) {
 		t.Fatal(err)
 	}
 	counted := &countedKV{KV: kv}
-	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &shelf{open: func() (persistence.KV, error) { return counted, nil }})
+	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &operatorKV{open: func() (persistence.KV, error) { return counted, nil }})
 	s.scope.key, s.scope.hash = "a", s.keys.hash("a")
 	return s, counted
 }
@@ -84,20 +84,19 @@ func TestS83_WhatTouchesTheDisk(t *testing.T) {
 			t.Fatalf("Put number %d: %s", i, got)
 		}
 	}
-	if v, ok := entries.Get(500); v != "0123456789" || !ok || kv.took() != "get 11" {
-		t.Errorf("Get: %q %v; %s", v, ok, kv.took())
-	}
-	if _, ok := entries.Get(5000); ok || kv.took() != "get 0" {
-		t.Errorf("Get of what is not there: %v", ok)
-	}
-	if entries.Delete(500); kv.took() != "delete" {
-		t.Error("Delete did more")
-	}
-	if n := list.Len(); n != 1000 || kv.took() != "get 12000" {
-		t.Errorf("the list has %d elements", n)
-	}
-	if n := entries.Len(); n != 999 || kv.took() != "scan 999" {
-		t.Errorf("the map has %d entries", n)
+	for _, c := range []struct {
+		do   func() any
+		want string
+	}{
+		{func() any { v, ok := entries.Get(500); return fmt.Sprint(v, ok) }, "0123456789true: get 11"},
+		{func() any { _, ok := entries.Get(5000); return ok }, "false: get 0"},
+		{func() any { entries.Delete(500); return "deleted" }, "deleted: delete"},
+		{func() any { return list.Len() }, "1000: get 12000"},
+		{func() any { return entries.Len() }, "999: scan 999"},
+	} {
+		if got := fmt.Sprint(c.do(), ": ", kv.took()); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
 	}
 }
 
@@ -157,7 +156,7 @@ func TestDiskKeysAreApart(t *testing.T) {
 }
 
 // Integers sort by value on disk, and come back as they were.
-func TestSortForm(t *testing.T) {
+func TestOrderedForm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sortsLike(t, rapid.OneOf(rapid.Int64(), rapid.SampledFrom([]int64{math.MinInt64, -1, 0, 1, math.MaxInt64})))
 		sortsLike(t, rapid.Int8())
@@ -169,13 +168,13 @@ func TestSortForm(t *testing.T) {
 
 func sortsLike[T comparable](t *rapid.T, values *rapid.Generator[T]) {
 	codec := mustCodec[T]()
-	form, order := sortFormOf[T](), orderOf(codec)
+	form, order := orderedFormOf[T](), orderOf(codec)
 	a, b := values.Draw(t, "a"), values.Draw(t, "b")
-	onDiskA, onDiskB := form.do(nil, mustEncode(codec, a)), form.do(nil, mustEncode(codec, b))
+	onDiskA, onDiskB := form.encode(nil, mustEncode(codec, a)), form.encode(nil, mustEncode(codec, b))
 	if got, want := slices.Compare(onDiskA, onDiskB), order(a, b); got != want {
 		t.Fatalf("%v and %v: %d on disk, want %d", a, b, got, want)
 	}
-	if back, _, err := codec.Decode(form.undo(nil, onDiskA)); back != a || err != nil {
+	if back, _, err := codec.Decode(form.decode(nil, onDiskA)); back != a || err != nil {
 		t.Fatalf("%v came back as %v, %v", a, back, err)
 	}
 }
@@ -186,12 +185,12 @@ func TestDiskFails(t *testing.T) {
 	value, list, entries := NewValueState[int64](s, "the count"), NewListState[int64](s, "the list"), NewMapState[int64, int64](s, "the map")
 	kv.fail = errors.New("no space left on device")
 	for want, do := range map[string]func(){
-		`state "the count", writing: no space left on device`:  func() { value.Set(1) },
-		`state "the count", reading: no space left on device`:  func() { value.Get() },
-		`state "the count", deleting: no space left on device`: func() { value.Clear() },
-		`state "the list", appending: no space left on device`: func() { list.Append(1) },
-		`state "the map", writing: no space left on device`:    func() { entries.Put(1, 1) },
-		`state "the map", reading: no space left on device`:    func() { entries.Len() },
+		`state "the count": writing: no space left on device`:  func() { value.Set(1) },
+		`state "the count": reading: no space left on device`:  func() { value.Get() },
+		`state "the count": deleting: no space left on device`: func() { value.Clear() },
+		`state "the list": appending: no space left on device`: func() { list.Append(1) },
+		`state "the map": writing: no space left on device`:    func() { entries.Put(1, 1) },
+		`state "the map": reading: no space left on device`:    func() { entries.Len() },
 	} {
 		if got := panicOf(do); got != want {
 			t.Errorf("%s\nwant %s", got, want)
@@ -211,7 +210,7 @@ func panicOf(do func()) (text string) {
 
 // A disk that does not open, and more states than it has numbers for, are errors of Init.
 func TestDiskDoesNotOpen(t *testing.T) {
-	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &shelf{open: func() (persistence.KV, error) { return nil, errors.New("read-only") }})
+	s := newStates(keyKindOf(mustCodec[string]()), plan.DefaultMaxParallelism, &operatorKV{open: func() (persistence.KV, error) { return nil, errors.New("read-only") }})
 	NewValueState[int64](s, "count")
 	if got := fmt.Sprint(s.errs); got != `[state "count": read-only]` {
 		t.Error(got)

@@ -25,10 +25,10 @@ func (s *diskValue[K, V]) Set(v V) {
 	p, err := s.codec.Append(s.value[:0], v)
 	s.must("encoding", err)
 	s.value = p
-	s.put(p)
+	s.put(s.at(), p)
 }
 
-func (s *diskValue[K, V]) Clear() { s.remove() }
+func (s *diskValue[K, V]) Clear() { s.remove(s.at()) }
 
 // diskReducing is a ReducingState on disk.
 type diskReducing[K comparable, V any] struct {

@@ -14,7 +14,7 @@ import (
 func mapOf[MK comparable, MV any](disk persistence.Disk) MapState[MK, MV] {
 	s := newStates(keyKindOf[int64](mustCodec[int64]()), plan.DefaultMaxParallelism, nil)
 	if disk != nil {
-		s.shelf = &shelf{open: func() (persistence.KV, error) { return disk.OpenKV(context.Background(), "map") }}
+		s.kv = &operatorKV{open: func() (persistence.KV, error) { return disk.OpenKV(context.Background(), "map") }}
 	}
 	m := NewMapState[MK, MV](s, "map")
 	s.scope.key, s.scope.hash = 1, s.keys.hash(1)

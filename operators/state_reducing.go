@@ -40,7 +40,7 @@ func NewReducingState[V any, K comparable](s *States[K], name string, reduce fun
 	if d := onDisk(s, schema); d != nil {
 		return &diskReducing[K, V]{newDiskValue(d, codec), reduce}
 	}
-	return &reducingState[K, V]{scope: s.scope, table: foldTable(s, schema, codec), reduce: reduce}
+	return &reducingState[K, V]{scope: s.scope, table: plainTable(s, schema, codec), reduce: reduce}
 }
 
 // NewAggregatingState declares an AggregatingState. Its name must be unique
@@ -53,27 +53,17 @@ func NewAggregatingState[In, Acc, Out any, K comparable](s *States[K], name stri
 	if d := onDisk(s, schema); d != nil {
 		return &diskAggregating[K, In, Acc, Out]{newDiskValue(d, codec), agg}
 	}
-	return &aggregatingState[K, In, Acc, Out]{scope: s.scope, table: foldTable(s, schema, codec), agg: agg}
+	return &aggregatingState[K, In, Acc, Out]{scope: s.scope, table: plainTable(s, schema, codec), agg: agg}
 }
 
 // declareFold describes a state of one value a key that a function folds into; its
 // schema is nil when there is none.
 func declareFold[V any, K comparable](s *States[K], name, kind string, none bool) (Codec[V], *messages.StateSchema) {
-	codec, err := CodecOf[V]()
+	var err error
 	if none {
 		err = errors.New("it has nothing to fold with; give it a function, or an Aggregator")
 	}
-	if err != nil {
-		s.declare(name, kind, "", err)
-		return nil, nil
-	}
-	return codec, s.declare(name, kind, codec.Name(), nil)
-}
-
-func foldTable[V any, K comparable](s *States[K], schema *messages.StateSchema, codec Codec[V]) *table.Table[K, V] {
-	t := newTable[K](codec)
-	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, codec))
-	return t
+	return declarePlain[V](s, name, kind, err)
 }
 
 type reducingState[K comparable, V any] struct {

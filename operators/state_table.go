@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -81,6 +82,24 @@ func (f *frozenTable[K, V]) Release() { f.frozen.Release() }
 // cloned before it is, so that no change reaches a frozen copy.
 func newTable[K comparable, V any](values Codec[V]) *table.Table[K, V] {
 	return table.New[K](table.Options[V]{Clone: cloneOf(values)})
+}
+
+// declarePlain describes a state of one value a key; its schema is nil when V has
+// no codec, or when err says what else is wrong.
+func declarePlain[V any, K comparable](s *States[K], name, kind string, err error) (Codec[V], *messages.StateSchema) {
+	codec, codecErr := CodecOf[V]()
+	if err = cmp.Or(err, codecErr); err != nil {
+		s.declare(name, kind, "", err)
+		return nil, nil
+	}
+	return codec, s.declare(name, kind, codec.Name(), nil)
+}
+
+// plainTable begins such a state on the heap.
+func plainTable[V any, K comparable](s *States[K], schema *messages.StateSchema, codec Codec[V]) *table.Table[K, V] {
+	t := newTable[K](codec)
+	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, codec))
+	return t
 }
 
 // plainState is a table of one value a key, written as key, value.

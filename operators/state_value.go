@@ -7,7 +7,7 @@ import (
 
 // NewValueState declares a ValueState. Its name must be unique within the operator.
 func NewValueState[V any, K comparable](s *States[K], name string) ValueState[V] {
-	codec, schema := declareValue[V](s, name)
+	codec, schema := declarePlain[V](s, name, "value", nil)
 	if schema == nil {
 		return nil
 	}
@@ -20,27 +20,15 @@ func NewValueState[V any, K comparable](s *States[K], name string) ValueState[V]
 
 // newHeapValue is a value that is on the heap always.
 func newHeapValue[V any, K comparable](s *States[K], name string) *valueState[K, V] {
-	codec, schema := declareValue[V](s, name)
+	codec, schema := declarePlain[V](s, name, "value", nil)
 	if schema == nil {
 		return nil
 	}
 	return heapValue(s, schema, codec)
 }
 
-// declareValue describes a value state; its schema is nil when V has no codec.
-func declareValue[V any, K comparable](s *States[K], name string) (Codec[V], *messages.StateSchema) {
-	codec, err := CodecOf[V]()
-	if err != nil {
-		s.declare(name, "value", "", err)
-		return nil, nil
-	}
-	return codec, s.declare(name, "value", codec.Name(), nil)
-}
-
 func heapValue[V any, K comparable](s *States[K], schema *messages.StateSchema, codec Codec[V]) *valueState[K, V] {
-	t := newTable[K](codec)
-	s.all = append(s.all, plainState(schema, s.groups, t, s.keys, codec))
-	return &valueState[K, V]{scope: s.scope, table: t, deep: cloneOf(codec) != nil}
+	return &valueState[K, V]{scope: s.scope, table: plainTable(s, schema, codec), deep: cloneOf(codec) != nil}
 }
 
 type valueState[K comparable, V any] struct {

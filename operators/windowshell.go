@@ -42,7 +42,7 @@ type windowShell[K comparable, T, A, R any] struct {
 	advance func(watermark int64) error            // the operator's
 
 	rt       *plan.Runtime
-	shelf    *shelf // of what users declare
+	kv       *operatorKV // of what users declare
 	windows  *States[WindowKey[K]]
 	global   *States[K]
 	scope    *keyScope[WindowKey[K]] // of windows
@@ -67,8 +67,8 @@ func (o *windowShell[K, T, A, R]) declareShell(groups int) {
 	keys := keyKindOf(o.spec.w.keyed.codec)
 	o.clocks = newGroupClocks(keys.codec.Name())
 	o.sub = newSubkeys(groups)
-	o.windows = newStates(windowKeyKind(keys, groups), groups, o.shelf)
-	o.global = newStates(keys, groups, o.shelf)
+	o.windows = newStates(windowKeyKind(keys, groups), groups, o.kv)
+	o.global = newStates(keys, groups, o.kv)
 	o.scope = o.windows.scope
 }
 

@@ -7,21 +7,22 @@ import (
 	"github.com/weirflow/weir/messages"
 )
 
-// State is one named table of one operator in one subtask, with its types
-// erased. It is made by the operators package over persistence/table, belongs
-// to the subtask's mailbox, and is never touched from elsewhere while that runs.
+// State is one named state of one operator in one subtask, with its types
+// erased. It is made by the operators package over persistence/table, or over a
+// KV, belongs to the subtask's mailbox, and is never touched from elsewhere while
+// that runs.
 type State interface {
 	// Schema names the state and its types; it is stored with the snapshot and
 	// compared at restore before any record flows.
 	Schema() *messages.StateSchema
 	// Freeze gives the state as it is now, in time that does not depend on its
-	// size. Later writes copy what they change.
+	// size. Later writes do not change it.
 	Freeze() Frozen
 	// ReadGroup adds the entries of one key group, as WriteGroup wrote them, to
 	// the state. It must consume r to its end. It may be called again for the
 	// same group, with other entries.
 	ReadGroup(g messages.KeyGroup, r io.Reader) error
-	// Len is the number of entries.
+	// Len is the number of entries. Where they are on disk, it reads all keys.
 	Len() int
 }
 

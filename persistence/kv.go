@@ -7,14 +7,16 @@ import "context"
 // every other backend writes: a job may change its backend between two runs.
 type Disk interface {
 	Backend
-	// OpenKV gives an empty KV for the states of one operator in one subtask.
-	// The name is for people: it appears in errors and in the name of a folder.
+	// OpenKV gives an empty KV for the states of one operator in one subtask. It
+	// may be called concurrently; ctx is for the opening. The name is for people:
+	// it appears in errors, and may appear in the name of a folder.
 	OpenKV(ctx context.Context, name string) (KV, error)
 }
 
 // KV is a sorted map of bytes. It belongs to one goroutine at a time, and so do
-// the slices it is called with and calls with: neither side keeps them. It need
-// not survive its process: checkpoints are what does.
+// the slices it is called with and calls with: neither side keeps them. Keys are
+// not empty. It need not survive its process: checkpoints are what does. Behind
+// Close every method gives an error that says so and names the KV.
 type KV interface {
 	// Get appends the value of key to buf, and tells whether there is one.
 	Get(buf, key []byte) (value []byte, ok bool, err error)
@@ -27,8 +29,9 @@ type KV interface {
 	Delete(key []byte) error
 	// DeletePrefix removes all keys that begin with prefix, which is not empty.
 	DeletePrefix(prefix []byte) error
-	// Scan calls yield for the keys that begin with prefix, in ascending order,
-	// as they were when it began, until it returns false. yield may use the KV.
+	// Scan calls yield for the keys that begin with prefix, all if it is empty, in
+	// ascending order, as they were when it began, until it returns false. yield
+	// may use the KV.
 	Scan(prefix []byte, yield func(key, value []byte) bool) error
 	// Freeze gives the map as it is now, in time that does not depend on its
 	// size. It may be read from another goroutine while the KV goes on, or is closed.
@@ -38,7 +41,8 @@ type KV interface {
 	Close() error
 }
 
-// FrozenKV is a KV as it was. It belongs to one goroutine at a time.
+// FrozenKV is a KV as it was. It belongs to one goroutine at a time, another one
+// than the KV's if need be. Behind Release Scan gives an error.
 type FrozenKV interface {
 	// Scan is KV.Scan of what was frozen.
 	Scan(prefix []byte, yield func(key, value []byte) bool) error

@@ -113,7 +113,7 @@ type StateError struct {
 
 // Error names the state and what was done.
 func (e *StateError) Error() string {
-	return fmt.Sprintf("state %q, %s: %v", e.State, e.Doing, e.Err)
+	return fmt.Sprintf("state %q: %s: %v", e.State, e.Doing, e.Err)
 }
 
 // Unwrap gives the cause.
@@ -201,8 +201,8 @@ type Runtime struct {
 	Watermark func() int64                  // after Init: the operator's event-time clock as restored
 	Output    func(tag string) Output       // "" is the main output; a tag nobody reads discards
 	Register  func(persistence.State) error // during Init only
-	// OpenKV gives the operator's place on disk, nil if its backend keeps all state on
-	// the heap. The runtime closes it behind Close. During Init only, and once.
+	// OpenKV opens the operator's KV, during Init only, and once. The runtime closes it
+	// behind Close. The field is nil when the backend keeps all state on the heap.
 	OpenKV  func() (persistence.KV, error)
 	Counter func(name string) *Counter // same name, same counter
 	Step    func(label string)         // marks a labelled step of a protocol, for simulations

@@ -7,6 +7,6 @@ import "github.com/weirflow/weir/persistence"
 // operator in each subtask.
 func Backend() persistence.Backend { return backend{} }
 
-type backend struct{ persistence.Whole }
+type backend struct{ persistence.FullSnapshots }
 
 func (backend) Name() string { return "memory" }

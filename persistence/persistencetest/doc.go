@@ -6,6 +6,8 @@
 //		persistencetest.Store(t, func(t testing.TB) persistence.CheckpointStore { return mystore.Open(t.TempDir()) })
 //	}
 //
+// KV does the same for the KVs of a Disk, and OnHeap makes a Disk without a disk.
+//
 // # Concurrency
 //
 // A suite runs its parts one after another; some of them start goroutines and

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,15 +61,15 @@ func listing(s scanner, prefix string) string {
 func kvModel(t *testing.T, disk persistence.Disk) {
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		kv, twin := openKV(t, disk, "model"), openKV(t, OnHeap(disk), "twin")
+		kv, twin := openKV(t, disk, "model"), map[string]string{}
 		for range 60 {
 			k, v := randomOf(rng, "\x00ab\xff", 1+rng.IntN(3)), randomOf(rng, "xyz", rng.IntN(5))
-			do := kvSteps[rng.IntN(len(kvSteps))]
-			if got, want := do(kv, k, v), do(twin, k, v); got != want {
+			step := rng.IntN(len(kvSteps))
+			if got, want := kvSteps[step](kv, k, v), twinSteps[step](twin, string(k), string(v)); got != want {
 				t.Fatalf("seed %d: got  %s\nwant %s", seed, got, want)
 			}
 		}
-		if got, want := listing(kv, ""), listing(twin, ""); got != want {
+		if got, want := listing(kv, ""), listed(twin, ""); got != want {
 			t.Fatalf("seed %d: in the end %s\nwant       %s", seed, got, want)
 		}
 		if err := kv.Close(); err != nil {
@@ -94,6 +96,33 @@ var kvSteps = []func(kv persistence.KV, k, v []byte) string{
 		got, ok, err := kv.Get(v, k)
 		return fmt.Sprintf("get %q %v %v", got, ok, err)
 	},
+}
+
+// twinSteps are what kvSteps must show, by a map.
+var twinSteps = []func(m map[string]string, k, v string) string{
+	func(m map[string]string, k, v string) string { m[k] = v; return "put <nil>" },
+	func(m map[string]string, k, v string) string { m[k] += v; return "append <nil>" },
+	func(m map[string]string, k, v string) string { delete(m, k); return "delete <nil>" },
+	func(m map[string]string, k, v string) string {
+		maps.DeleteFunc(m, func(key, _ string) bool { return strings.HasPrefix(key, k) })
+		return "wipe <nil>"
+	},
+	func(m map[string]string, k, v string) string { return listed(m, k) },
+	func(m map[string]string, k, v string) string {
+		_, ok := m[k]
+		return fmt.Sprintf("get %q %v <nil>", v+m[k], ok)
+	},
+}
+
+// listed is the listing of a map.
+func listed(m map[string]string, prefix string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if strings.HasPrefix(k, prefix) {
+			fmt.Fprintf(&b, "%q=%q ", k, m[k])
+		}
+	}
+	return b.String()
 }
 
 func kvAbsent(t *testing.T, disk persistence.Disk) {
@@ -210,6 +239,9 @@ func kvFrozen(t *testing.T, disk persistence.Disk) {
 	}
 	frozen.Release()
 	frozen.Release()
+	if got := listing(frozen, ""); !strings.Contains(got, "error: ") || !strings.Contains(got, "frozen") {
+		t.Errorf("behind Release: %.200s", got)
+	}
 }
 
 func kvApart(t *testing.T, disk persistence.Disk) {

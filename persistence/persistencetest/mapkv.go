@@ -10,8 +10,8 @@ import (
 	"github.com/weirflow/weir/persistence"
 )
 
-// OnHeap makes a Disk of any backend: its KVs are plain Go maps. With it, code
-// for state on disk is tested without a disk, and a disk is compared with it.
+// OnHeap makes a Disk of any backend: its KVs are plain Go maps, which Freeze and
+// Scan copy. With it, code for state on disk is tested without a disk.
 func OnHeap(b persistence.Backend) persistence.Disk { return onHeap{b} }
 
 type onHeap struct{ persistence.Backend }
@@ -27,7 +27,7 @@ type mapKV struct {
 	closed  bool
 }
 
-func (m *mapKV) open() error {
+func (m *mapKV) usable() error {
 	if m.closed {
 		return errors.New(m.name + ": used after Close")
 	}
@@ -36,27 +36,36 @@ func (m *mapKV) open() error {
 
 func (m *mapKV) Get(buf, key []byte) ([]byte, bool, error) {
 	v, ok := m.entries[string(key)]
-	return append(buf, v...), ok, m.open()
+	return append(buf, v...), ok, m.usable()
 }
 
 func (m *mapKV) Put(key, value []byte) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	m.entries[string(key)] = string(value)
-	return m.open()
+	return nil
 }
 
 func (m *mapKV) Append(key, tail []byte) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	m.entries[string(key)] += string(tail)
-	return m.open()
+	return nil
 }
 
 func (m *mapKV) Delete(key []byte) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
 	delete(m.entries, string(key))
-	return m.open()
+	return nil
 }
 
 func (m *mapKV) DeletePrefix(prefix []byte) error {
 	maps.DeleteFunc(m.entries, func(k, _ string) bool { return strings.HasPrefix(k, string(prefix)) })
-	return m.open()
+	return m.usable()
 }
 
 func (m *mapKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
@@ -66,11 +75,11 @@ func (m *mapKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 			break
 		}
 	}
-	return m.open()
+	return m.usable()
 }
 
 func (m *mapKV) Freeze() (persistence.FrozenKV, error) {
-	return &frozenMapKV{mapKV{name: m.name, entries: maps.Clone(m.entries)}}, m.open()
+	return &frozenMapKV{mapKV{name: m.name, entries: maps.Clone(m.entries)}}, m.usable()
 }
 
 func (m *mapKV) Close() error {
@@ -79,5 +88,12 @@ func (m *mapKV) Close() error {
 }
 
 type frozenMapKV struct{ mapKV }
+
+func (f *frozenMapKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
+	if f.closed {
+		return errors.New(f.name + ": what was frozen is used after Release")
+	}
+	return f.mapKV.Scan(prefix, yield)
+}
 
 func (f *frozenMapKV) Release() { f.closed = true }

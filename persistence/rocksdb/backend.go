@@ -25,7 +25,9 @@ type settings struct {
 }
 
 // BlockCache bounds what is kept in memory of what was read from files, in
-// bytes, at least 1 MiB; all states of the process share it. Default 256 MiB.
+// bytes, at least 1 MiB; all that use this backend share it. Default 256 MiB.
+// In all a backend takes up to this and two WriteBuffers for each operator with
+// state in each subtask.
 func BlockCache(bytes int) Option {
 	return func(s *settings) { s.set(&s.blockCache, "BlockCache", bytes, 1<<20) }
 }
@@ -46,7 +48,7 @@ func (s *settings) set(place *int, option string, bytes, least int) {
 
 // backend adds KVs to what every backend does at a checkpoint.
 type backend struct {
-	persistence.Whole
+	persistence.FullSnapshots
 	settings
 
 	mu  sync.Mutex

@@ -9,7 +9,7 @@ typedef struct {
 	char *err;                       // to be freed, or NULL
 } weir_result;
 
-// The value of an absent key and all tails that are appended to it, back to back.
+// The merge operator behind Append: the old value, if any, then the tails in order.
 rocksdb_mergeoperator_t *weir_append_operator(void);
 
 // Finds a key: 1 and value in out, which weir_got releases, or 0, or -1 and err.
@@ -20,6 +20,6 @@ void weir_got(weir_result *out);
 // (step 1): 1 and the entry in out if it begins with prefix, or 0, or -1 and err.
 int weir_scan(rocksdb_iterator_t *it, int step, const char *prefix, size_t len, weir_result *out);
 
-// Removes the keys from the first to before the last, which NULL makes the end.
+// Removes the keys k with from <= k < to; out->err tells of a failure.
 void weir_delete_range(rocksdb_t *db, const rocksdb_writeoptions_t *wo, const char *from, size_t from_len,
 	const char *to, size_t to_len, weir_result *out);

@@ -10,6 +10,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"unsafe"
@@ -69,12 +70,7 @@ func (d *db) failed(doing string, out *C.weir_result) error {
 	return err
 }
 
-func (d *db) usable() error {
-	if d.closed {
-		return fmt.Errorf("rocksdb of %s: used after Close", d.name)
-	}
-	return nil
-}
+func (d *db) errClosed() error { return fmt.Errorf("rocksdb of %s: used after Close", d.name) }
 
 // chars gives the bytes of b to C, for the time of a call.
 func chars(b []byte) (*C.char, C.size_t) {
@@ -83,7 +79,7 @@ func chars(b []byte) (*C.char, C.size_t) {
 
 func (d *db) Get(buf, key []byte) ([]byte, bool, error) {
 	if d.closed {
-		return buf, false, d.usable()
+		return buf, false, d.errClosed()
 	}
 	k, n := chars(key)
 	if C.weir_get(d.db, d.ro, k, n, d.out) != 1 {
@@ -99,7 +95,7 @@ func view(p *C.char, n C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Poi
 
 func (d *db) Put(key, value []byte) error {
 	if d.closed {
-		return d.usable()
+		return d.errClosed()
 	}
 	k, n := chars(key)
 	v, m := chars(value)
@@ -109,7 +105,7 @@ func (d *db) Put(key, value []byte) error {
 
 func (d *db) Append(key, tail []byte) error {
 	if d.closed {
-		return d.usable()
+		return d.errClosed()
 	}
 	k, n := chars(key)
 	v, m := chars(tail)
@@ -119,7 +115,7 @@ func (d *db) Append(key, tail []byte) error {
 
 func (d *db) Delete(key []byte) error {
 	if d.closed {
-		return d.usable()
+		return d.errClosed()
 	}
 	k, n := chars(key)
 	C.rocksdb_delete(d.db, d.wo, k, n, &d.out.err)
@@ -132,22 +128,34 @@ const fewKeys = 256
 
 func (d *db) DeletePrefix(prefix []byte) error {
 	if d.closed {
-		return d.usable()
+		return d.errClosed()
 	}
 	end, bounded := successor(prefix)
-	deleted, err := 0, error(nil)
-	scanned := d.Scan(prefix, func(key, _ []byte) bool {
-		err = d.Delete(key)
-		deleted++
-		return err == nil && (deleted < fewKeys || !bounded)
-	})
-	if err = errors.Join(scanned, err); err != nil || deleted < fewKeys || !bounded {
+	if !bounded { // nothing sorts behind it: there is no range to give
+		_, err := d.deleteUpTo(math.MaxInt, prefix)
+		return err
+	}
+	if all, err := d.deleteUpTo(fewKeys, prefix); all || err != nil {
 		return err
 	}
 	from, n := chars(prefix)
 	to, m := chars(end)
 	C.weir_delete_range(d.db, d.wo, from, n, to, m, d.out)
 	return d.failed("delete a range", d.out)
+}
+
+// deleteUpTo deletes keys one by one, and tells whether those were all.
+func (d *db) deleteUpTo(limit int, prefix []byte) (all bool, err error) {
+	deleted := 0
+	scanned := d.Scan(prefix, func(key, _ []byte) bool {
+		if deleted == limit {
+			return false
+		}
+		err = d.Delete(key)
+		deleted++
+		return err == nil
+	})
+	return deleted < limit, errors.Join(scanned, err)
 }
 
 // successor gives the first key behind all that begin with prefix, if there is one.
@@ -164,10 +172,12 @@ func successor(prefix []byte) ([]byte, bool) {
 
 func (d *db) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 	if d.closed {
-		return d.usable()
+		return d.errClosed()
 	}
 	return d.scan(nil, prefix, yield)
 }
+
+const scanAhead = 2 << 20 // bytes that a snapshot is read ahead, for it is read to its end
 
 // scan reads what there is now, or what there was at a snapshot.
 func (d *db) scan(at *C.rocksdb_snapshot_t, prefix []byte, yield func(key, value []byte) bool) error {
@@ -196,12 +206,10 @@ func (d *db) scan(at *C.rocksdb_snapshot_t, prefix []byte, yield func(key, value
 	return d.failed("scan", out)
 }
 
-const scanAhead = 2 << 20 // bytes
-
 // Freeze takes a snapshot, which is a number and a place in a list.
 func (d *db) Freeze() (persistence.FrozenKV, error) {
 	if d.closed {
-		return nil, d.usable()
+		return nil, d.errClosed()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -254,7 +262,7 @@ type frozen struct {
 
 func (f *frozen) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 	if f.at == nil {
-		return fmt.Errorf("rocksdb of %s: a frozen view is used after Release", f.db.name)
+		return fmt.Errorf("rocksdb of %s: what was frozen is used after Release", f.db.name)
 	}
 	return f.db.scan(f.at, prefix, yield)
 }

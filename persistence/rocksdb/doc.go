@@ -5,9 +5,8 @@
 //	cluster.Config{Backend: rocksdb.Backend("/var/lib/weir/work"), …}
 //
 // Use it when state does not fit on the heap, or when the garbage collector
-// suffers from it. The heap is one to two orders of magnitude faster: on disk,
-// each access encodes or decodes a value and goes through RocksDB, which takes
-// microseconds.
+// suffers from it. The heap is much faster: on disk, each access encodes or
+// decodes a value and goes through RocksDB.
 //
 // # What lies where
 //
@@ -15,7 +14,8 @@
 // A list is one record, to which Append adds with a merge operand: it neither
 // reads nor decodes what there is. Each entry of a map is a record of its own.
 // Keys begin with the state's number and the key group, so that a group is a
-// range. Windows' panes, joins' rows, timers and clocks stay on the heap.
+// range. Windows' panes, joins' rows, timers, clocks, broadcast state and what
+// triggers remember stay on the heap.
 //
 // # Snapshots
 //
@@ -27,7 +27,7 @@
 //
 // # Building
 //
-// The package needs cgo, a C compiler and RocksDB 7.8 or later with its headers
+// The package is for Unix. It needs cgo, a C compiler and RocksDB 7.8 or later with its headers
 // (Debian: apt-get install librocksdb-dev). With the build tag norocksdb, or
 // CGO_ENABLED=0, it builds without them, and OpenKV then says why it cannot.
 // No other package of weir needs cgo.

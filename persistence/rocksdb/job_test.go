@@ -35,8 +35,10 @@ func (w *watched) OpenKV(ctx context.Context, name string) (persistence.KV, erro
 	return kv, err
 }
 
-// did gives RocksDB's own counters: keys written, looked up, bytes that look-ups gave, and scans begun.
-func (w *watched) did(t *testing.T) (written, read, bytes, scans int) {
+// counts are RocksDB's own: keys written and looked up, bytes that look-ups gave, scans begun.
+type counts struct{ written, lookedUp, bytes, scans int }
+
+func (w *watched) did(t *testing.T) counts {
 	counters := map[string]int{}
 	for line := range strings.Lines(rocksdb.StatisticsOf(w.kvs[0])) {
 		if name, n, ok := strings.Cut(strings.TrimSpace(line), " COUNT : "); ok {
@@ -46,7 +48,7 @@ func (w *watched) did(t *testing.T) (written, read, bytes, scans int) {
 	if _, ok := counters["rocksdb.number.keys.read"]; !ok {
 		t.Fatalf("RocksDB counts nothing: %v", counters)
 	}
-	return counters["rocksdb.number.keys.written"], counters["rocksdb.number.keys.read"], counters["rocksdb.bytes.read"], counters["rocksdb.number.db.seek"]
+	return counts{counters["rocksdb.number.keys.written"], counters["rocksdb.number.keys.read"], counters["rocksdb.bytes.read"], counters["rocksdb.number.db.seek"]}
 }
 
 const entries = 1_000_000
@@ -55,8 +57,8 @@ const entries = 1_000_000
 type touching struct {
 	list    operators.ListState[int64]
 	entries operators.MapState[int64, int64]
-	did     func() (written, read, bytes, scans int)
-	found   func(before, after [4]int, v int64, ok bool)
+	did     func() counts
+	found   func(before, after counts, v int64, ok bool)
 }
 
 func (f *touching) ProcessElement(_ *operators.Context[int64, int64], v int64) error {
@@ -65,11 +67,9 @@ func (f *touching) ProcessElement(_ *operators.Context[int64, int64], v int64) e
 		f.entries.Put(v, 2*v)
 		return nil
 	}
-	var before, after [4]int
-	before[0], before[1], before[2], before[3] = f.did()
+	before := f.did()
 	got, ok := f.entries.Get(entries / 2)
-	after[0], after[1], after[2], after[3] = f.did()
-	f.found(before, after, got, ok)
+	f.found(before, f.did(), got, ok)
 	return nil
 }
 
@@ -87,13 +87,13 @@ func TestS83_RocksDBCounts(t *testing.T) {
 	operators.Process(keyed, "touch", func(s *operators.States[int64]) *touching {
 		return &touching{
 			list: operators.NewListState[int64](s, "list"), entries: operators.NewMapState[int64, int64](s, "map"),
-			did: func() (int, int, int, int) { return backend.did(t) },
-			found: func(before, after [4]int, v int64, ok bool) {
-				if asked++; before != [4]int{2 * entries, 0, 0, 0} {
-					t.Errorf("written, looked up, bytes, scans: %v before the first Get", before)
+			did: func() counts { return backend.did(t) },
+			found: func(before, after counts, v int64, ok bool) {
+				if asked++; before != (counts{written: 2 * entries}) {
+					t.Errorf("%+v before the first Get", before)
 				}
-				if after != [4]int{2 * entries, 1, 8, 0} || v != entries || !ok {
-					t.Errorf("written, looked up, bytes, scans: %v after it; it gave %d, %v", after, v, ok)
+				if after != (counts{written: 2 * entries, lookedUp: 1, bytes: 8}) || v != entries || !ok {
+					t.Errorf("%+v after it; it gave %d, %v", after, v, ok)
 				}
 			},
 		}
@@ -230,8 +230,14 @@ func TestFoldersOfDeadProcessesGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Put([]byte("k"), []byte("v")); err != nil {
-		t.Errorf("the second one took the first one's folder: %v", err)
+	locks, _ := filepath.Glob(filepath.Join(folder, "run-*.lock"))
+	for _, lock := range locks {
+		if _, err := os.Stat(strings.TrimSuffix(lock, ".lock")); err != nil {
+			t.Errorf("the second one took the first one's folder: %v", err)
+		}
+	}
+	if len(locks) != 2 || slices.Contains(locks, dead+".lock") {
+		t.Errorf("locks %v, want those of the two that run", locks)
 	}
 	for _, kv := range []persistence.KV{a, b} {
 		if err := kv.Close(); err != nil {
@@ -245,10 +251,10 @@ func TestFoldersOfDeadProcessesGo(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, backend := range map[string]persistence.Disk{
-		"rocksdb.Backend: the folder is empty; name one on a local disk":            rocksdb.Backend(""),
-		"rocksdb.BlockCache(5): 5 bytes are too few; give at least 1048576":         rocksdb.Backend(t.TempDir(), rocksdb.BlockCache(5)),
-		"rocksdb.WriteBuffer(-1): -1 bytes are too few; give at least 65536":        rocksdb.Backend(t.TempDir(), rocksdb.WriteBuffer(-1)),
-		"rocksdb: a place to work in /dev/null/x: mkdir /dev/null: not a directory": rocksdb.Backend("/dev/null/x"),
+		"rocksdb.Backend: the folder is empty; name one on a local disk":                             rocksdb.Backend(""),
+		"rocksdb.BlockCache(5): 5 bytes are too few; give at least 1048576":                          rocksdb.Backend(t.TempDir(), rocksdb.BlockCache(5)),
+		"rocksdb.WriteBuffer(-1): -1 bytes are too few; give at least 65536":                         rocksdb.Backend(t.TempDir(), rocksdb.WriteBuffer(-1)),
+		`rocksdb.Backend("/dev/null/x"): make a folder to work in: mkdir /dev/null: not a directory`: rocksdb.Backend("/dev/null/x"),
 	} {
 		if _, err := backend.OpenKV(t.Context(), "kv"); err == nil || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)

@@ -47,28 +47,29 @@ func (b *backend) OpenKV(_ context.Context, name string) (persistence.KV, error)
 	if b.run == nil {
 		r, err := beginRun(b.dir, b.blockCache)
 		if err != nil {
-			return nil, fmt.Errorf("rocksdb: a place to work in %s: %w", b.dir, err)
+			return nil, fmt.Errorf("rocksdb.Backend(%q): make a folder to work in: %w", b.dir, err)
 		}
 		b.run = r
 	}
 	b.run.next++
 	b.run.open++
-	d, err := openDB(name, filepath.Join(b.run.folder, fmt.Sprintf("%d-%s", b.run.next, plain(name))), &b.settings, b.run.cache, b.closed)
+	d, err := openDB(name, filepath.Join(b.run.folder, fmt.Sprintf("%d-%s", b.run.next, plain(name))), &b.settings, b.run.cache, b.onGone)
 	if err != nil {
-		b.leave()
+		b.countDown()
 		return nil, err
 	}
 	return d, nil
 }
 
-// closed hears that a KV has given everything back.
-func (b *backend) closed() {
+// onGone hears that a KV has given everything back.
+func (b *backend) onGone() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.leave()
+	b.countDown()
 }
 
-func (b *backend) leave() {
+// countDown ends the run with its last KV. The lock is held.
+func (b *backend) countDown() {
 	if b.run.open--; b.run.open == 0 {
 		b.run.end()
 		b.run = nil

@@ -6,13 +6,13 @@ import (
 	"github.com/weirflow/weir/messages"
 )
 
-// Whole is half a Backend, for one that writes all of its state at every
+// FullSnapshots is half a Backend, for one that writes all of its state at every
 // checkpoint, as one blob for each operator in each subtask. What one backend
 // wrote with it another one reads.
-type Whole struct{}
+type FullSnapshots struct{}
 
 // Snapshot is Backend.Snapshot.
-func (Whole) Snapshot(ctx context.Context, store CheckpointStore, prefix string, groups messages.KeyGroupRange, states []NamedFrozen) ([]*messages.Blob, error) {
+func (FullSnapshots) Snapshot(ctx context.Context, store CheckpointStore, prefix string, groups messages.KeyGroupRange, states []NamedFrozen) ([]*messages.Blob, error) {
 	if len(states) == 0 {
 		return nil, nil
 	}
@@ -24,7 +24,7 @@ func (Whole) Snapshot(ctx context.Context, store CheckpointStore, prefix string,
 }
 
 // Restore is Backend.Restore.
-func (Whole) Restore(ctx context.Context, store CheckpointStore, blobs []*messages.Blob, groups messages.KeyGroupRange, states []State) error {
+func (FullSnapshots) Restore(ctx context.Context, store CheckpointStore, blobs []*messages.Blob, groups messages.KeyGroupRange, states []State) error {
 	for _, b := range blobs {
 		if err := RestoreBlob(ctx, store, b, groups, states); err != nil {
 			return err
