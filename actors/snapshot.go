@@ -56,6 +56,12 @@ func (s *subtask) snapshot(n messages.CheckpointID, savepoint bool) error {
 
 // freeze prepares the sinks and freezes the state of every operator.
 func (s *subtask) freeze(n messages.CheckpointID) (parts []part, declined, err error) {
+	defer func() {
+		if err != nil {
+			release(parts)
+			parts = nil
+		}
+	}()
 	for _, nd := range s.ops.nodes {
 		if nd.sink != nil {
 			decline, err := nd.sink.prepare(s.ctx, n)
@@ -70,8 +76,7 @@ func (s *subtask) freeze(n messages.CheckpointID) (parts []part, declined, err e
 		}
 		p, err := s.freezeNode(n, nd)
 		if parts = append(parts, p); err != nil {
-			release(parts)
-			return nil, nil, err
+			return parts, nil, err
 		}
 	}
 	return parts, declined, nil

@@ -101,7 +101,6 @@ type broadcastProcessor[K comparable, T, B, R any] struct {
 	broadcast BroadcastStates
 	side      BroadcastContext[R]
 	onRecord  func(*BroadcastContext[R], B) error
-	nobody    uint64 // a hash that the zero key does not have
 }
 
 // describe adds the broadcast states to the keyed ones.
@@ -118,7 +117,6 @@ func (p *broadcastProcessor[K, T, B, R]) Init(rt *plan.Runtime) error {
 	f := p.function.(KeyedBroadcastProcess[K, T, B, R])
 	p.in.function, p.onRecord = f, f.ProcessBroadcast
 	p.side = BroadcastContext[R]{rt: rt, out: &p.ctx.out}
-	p.nobody = ^keyKindOf(p.codec).hash(*new(K))
 	return nil
 }
 
@@ -139,7 +137,8 @@ func (p *broadcastProcessor[K, T, B, R]) runBroadcast(b *plan.Batch, values []B,
 		return nil
 	}
 	before := p.written()
-	p.ctx.scope.key, p.ctx.scope.hash = *new(K), p.nobody
+	p.ctx.scope.leave(p.nobody)
+	defer func() { p.ctx.scope.none = false }()
 	p.side.watermark, p.side.states = p.clocks.clock, &p.broadcast
 	p.batch = b
 	for i := from; i < to; i++ {

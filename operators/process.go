@@ -164,6 +164,7 @@ type keyedFunction[K comparable, R any] struct {
 	rt       *plan.Runtime
 	function any
 	states   []persistence.State // but for the clocks
+	nobody   uint64              // a hash that the zero key does not have
 	onTimer  TimerHandler[K, R]  // nil without timers
 	clocks   groupClocks
 	opened   bool
@@ -190,7 +191,7 @@ func (p *keyedFunction[K, R]) Init(rt *plan.Runtime) (err error) {
 		return err
 	}
 	p.onTimer, _ = p.function.(TimerHandler[K, R])
-	p.states = states.all
+	p.states, p.nobody = states.all, ^states.keys.hash(*new(K))
 	for _, st := range p.states {
 		if err := rt.Register(st); err != nil {
 			return err
@@ -204,9 +205,11 @@ func (p *keyedFunction[K, R]) Open() error {
 	p.clocks.start()
 	if o, ok := p.function.(Opener); ok {
 		before := p.written()
+		p.ctx.scope.leave(p.nobody)
 		if err := o.Open(openContext(p.rt)); err != nil {
 			return fmt.Errorf("Open: %w", err)
 		}
+		p.ctx.scope.none = false
 		if p.written() != before {
 			return errOpenKeyless
 		}

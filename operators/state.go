@@ -13,7 +13,8 @@ import (
 // record or timer that is being worked on.
 //
 // What Get gives may be changed in place and handed back to Set. Without Set a
-// change may last on the heap and never does on disk.
+// change may last on the heap and never does on disk, where Get gives what has
+// gone through the codec: of a time.Time, for one, the offset without its zone's name.
 type ValueState[V any] interface {
 	// Get gives the value, and false if none is set: unset is not zero.
 	Get() (V, bool)
@@ -72,7 +73,12 @@ type States[K comparable] struct {
 type keyScope[K comparable] struct {
 	key  K
 	hash uint64
+	none bool // there is no key: nothing is there, and who writes is found out
 }
+
+// leave takes the key away until none is false again. A hash that the zero key does
+// not have finds nothing in a table.
+func (s *keyScope[K]) leave(nobody uint64) { s.key, s.hash, s.none = *new(K), nobody, true }
 
 // newStates begins the states of an operator, on the heap if there is no KV.
 func newStates[K comparable](keys keyKind[K], groups int, kv *operatorKV) *States[K] {

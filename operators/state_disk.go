@@ -17,6 +17,7 @@ type operatorKV struct {
 	open   func() (persistence.KV, error)
 	kv     persistence.KV
 	states int
+	failed *plan.StateError // the first; nothing goes on behind it
 }
 
 // kvOf is the KV of an instance, nil if its backend keeps states on the heap.
@@ -62,6 +63,7 @@ type diskState[K comparable] struct {
 	keys   keyKind[K]
 	scope  *keyScope[K]
 	groups int
+	shared *operatorKV
 	kv     persistence.KV
 	number byte
 
@@ -89,7 +91,7 @@ func onDisk[K comparable](s *States[K], schema *messages.StateSchema) *diskState
 		s.fail("state %q: %w", schema.Name, err)
 		return nil
 	}
-	d := &diskState[K]{schema: schema, keys: s.keys, scope: s.scope, groups: s.groups, kv: kv, number: number}
+	d := &diskState[K]{schema: schema, keys: s.keys, scope: s.scope, groups: s.groups, shared: s.kv, kv: kv, number: number}
 	s.all = append(s.all, d)
 	return d
 }
@@ -103,10 +105,14 @@ func (d *diskState[K]) Len() (n int) {
 }
 
 // must ends the subtask, for the state interfaces have no errors: a disk that
-// fails is nothing that a user's function could put right.
+// fails is nothing that a user's function could put right. Should the function
+// recover, the state fails again whenever it is used, and at the next barrier.
 func (d *diskState[K]) must(doing string, err error) {
-	if err != nil {
-		panic(&plan.StateError{State: d.schema.GetName(), Doing: doing, Err: err})
+	if err != nil && d.shared.failed == nil {
+		d.shared.failed = &plan.StateError{State: d.schema.GetName(), Doing: doing, Err: err}
+	}
+	if d.shared.failed != nil {
+		panic(d.shared.failed)
 	}
 }
 
@@ -136,22 +142,53 @@ func appendKey[K any](buf []byte, codec Codec[K], key K) ([]byte, error) {
 // written is how often something was put into the state.
 func (d *diskState[K]) written() int { return d.puts }
 
-func (d *diskState[K]) put(at, value []byte) {
-	d.puts++
-	d.changes++
-	d.must("writing", d.kv.Put(at, value))
-}
+// What follows uses the KV, unless there is no key: then nothing is there, nothing
+// is written, and written tells that somebody tried.
 
-func (d *diskState[K]) get() ([]byte, bool) {
-	value, ok, err := d.kv.Get(d.value[:0], d.at())
+func (d *diskState[K]) get(buf, at []byte) (value []byte, ok bool) {
+	if d.scope.none {
+		return buf, false
+	}
+	value, ok, err := d.kv.Get(buf, at)
 	d.must("reading", err)
-	d.value = value
 	return value, ok
 }
 
+func (d *diskState[K]) put(at, value []byte) {
+	if d.change(1) {
+		d.must("writing", d.kv.Put(at, value))
+	}
+}
+
+func (d *diskState[K]) append(at, tail []byte) {
+	if d.change(1) {
+		d.must("appending", d.kv.Append(at, tail))
+	}
+}
+
 func (d *diskState[K]) remove(at []byte) {
+	if d.change(0) {
+		d.must("deleting", d.kv.Delete(at))
+	}
+}
+
+func (d *diskState[K]) removeAll(prefix []byte) {
+	if d.change(0) {
+		d.must("deleting", d.kv.DeletePrefix(prefix))
+	}
+}
+
+func (d *diskState[K]) scan(prefix []byte, yield func(at, value []byte) bool) {
+	if !d.scope.none {
+		d.must("reading", d.kv.Scan(prefix, yield))
+	}
+}
+
+// change counts, and tells whether there is a key to change something of.
+func (d *diskState[K]) change(puts int) bool {
+	d.puts += puts
 	d.changes++
-	d.must("deleting", d.kv.Delete(at))
+	return !d.scope.none
 }
 
 // groupPrefix is what the disk keys of a state in a key group begin with.
@@ -160,6 +197,9 @@ func groupPrefix(number byte, g messages.KeyGroup) []byte {
 }
 
 func (d *diskState[K]) Freeze() persistence.Frozen {
+	if d.shared.failed != nil {
+		return &frozenDisk{err: d.shared.failed}
+	}
 	kv, err := d.kv.Freeze()
 	return &frozenDisk{number: d.number, write: d.write, kv: kv, err: err}
 }

@@ -64,14 +64,11 @@ func (s *diskList[K, E]) Append(e E) {
 	s.must("encoding", err)
 	s.element = p
 	s.value = appendElement(s.value[:0], p)
-	s.puts++
-	s.changes++
-	s.must("appending", s.kv.Append(s.at(), s.value))
+	s.append(s.at(), s.value)
 }
 
 func (s *diskList[K, E]) All() iter.Seq[E] {
-	p, _, err := s.kv.Get(nil, s.at()) // its own: the state may be used before the end
-	s.must("reading", err)
+	p, _ := s.get(nil, s.at()) // its own: the state may be used before the end
 	return func(yield func(E) bool) {
 		for rest := p; len(rest) > 0; {
 			var e []byte
@@ -86,7 +83,8 @@ func (s *diskList[K, E]) All() iter.Seq[E] {
 }
 
 func (s *diskList[K, E]) Len() int {
-	p, _ := s.get()
+	p, _ := s.get(s.value[:0], s.at())
+	s.value = p
 	return countElements(p)
 }
 

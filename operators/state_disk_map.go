@@ -22,12 +22,16 @@ func newDiskMap[K, MK comparable, MV any](d *diskState[K], mapKeys Codec[MK], va
 		return append(buf, value...), nil
 	}
 	d.read = func(p, mapKey, value []byte) (_, _, rest []byte, err error) {
-		_, behind, err := mapKeys.Decode(p)
+		k, behind, err := mapKeys.Decode(p)
+		if err != nil {
+			return mapKey, value, behind, err
+		}
+		encoded, err := mapKeys.Append(nil, k) // an older version may have written it otherwise
 		if err != nil {
 			return mapKey, value, behind, err
 		}
 		_, rest, err = values.Decode(behind)
-		return sorts.encode(mapKey, p[:len(p)-len(behind)]), append(value, behind[:len(behind)-len(rest)]...), rest, err
+		return sorts.encode(mapKey, encoded), append(value, behind[:len(behind)-len(rest)]...), rest, err
 	}
 	return &diskMap[K, MK, MV]{d, mapKeys, values, sorts}
 }
@@ -45,10 +49,8 @@ func (s *diskMap[K, MK, MV]) Get(k MK) (MV, bool) { return s.load(s.entry(k)) }
 
 // load reads the value at a disk key.
 func (s *diskMap[K, MK, MV]) load(at []byte) (v MV, ok bool) {
-	p, ok, err := s.kv.Get(s.value[:0], at)
-	s.must("reading", err)
-	s.value = p
-	if !ok {
+	p, ok := s.get(s.value[:0], at)
+	if s.value = p; !ok {
 		return v, false
 	}
 	return s.decode(p), true
@@ -75,7 +77,7 @@ func (s *diskMap[K, MK, MV]) Delete(k MK) { s.remove(s.entry(k)) }
 func (s *diskMap[K, MK, MV]) All() iter.Seq2[MK, MV] {
 	return func(yield func(MK, MV) bool) {
 		prefix, began := slices.Clone(s.at()), s.changes
-		s.must("reading", s.kv.Scan(prefix, func(at, value []byte) bool {
+		s.scan(prefix, func(at, value []byte) bool {
 			v, ok := *new(MV), true
 			if s.changes == began {
 				v = s.decode(value)
@@ -83,7 +85,7 @@ func (s *diskMap[K, MK, MV]) All() iter.Seq2[MK, MV] {
 				return true
 			}
 			return yield(s.mapKeyOf(at[len(prefix):]), v)
-		}))
+		})
 	}
 }
 
@@ -95,14 +97,11 @@ func (s *diskMap[K, MK, MV]) mapKeyOf(p []byte) MK {
 
 // Len counts: it reads the entries' keys.
 func (s *diskMap[K, MK, MV]) Len() (n int) {
-	s.must("reading", s.kv.Scan(s.at(), func(_, _ []byte) bool { n++; return true }))
+	s.scan(s.at(), func(_, _ []byte) bool { n++; return true })
 	return n
 }
 
-func (s *diskMap[K, MK, MV]) Clear() {
-	s.changes++
-	s.must("deleting", s.kv.DeletePrefix(s.at()))
-}
+func (s *diskMap[K, MK, MV]) Clear() { s.removeAll(s.at()) }
 
 // orderedForm is an order-preserving encoding of map keys: it turns what a codec
 // writes into bytes that sort as orderOf does, and back. Both append to dst. Behind

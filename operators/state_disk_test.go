@@ -1,9 +1,11 @@
 package operators
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators/plan"
 	"github.com/weirflow/weir/persistence"
 )
@@ -181,20 +184,111 @@ func sortsLike[T comparable](t *rapid.T, values *rapid.Generator[T]) {
 
 // A disk that fails fails the subtask, and says with what state and what it did.
 func TestDiskFails(t *testing.T) {
-	s, kv := statesOn(t)
-	value, list, entries := NewValueState[int64](s, "the count"), NewListState[int64](s, "the list"), NewMapState[int64, int64](s, "the map")
-	kv.fail = errors.New("no space left on device")
-	for want, do := range map[string]func(){
-		`state "the count": writing: no space left on device`:  func() { value.Set(1) },
-		`state "the count": reading: no space left on device`:  func() { value.Get() },
-		`state "the count": deleting: no space left on device`: func() { value.Clear() },
-		`state "the list": appending: no space left on device`: func() { list.Append(1) },
-		`state "the map": writing: no space left on device`:    func() { entries.Put(1, 1) },
-		`state "the map": reading: no space left on device`:    func() { entries.Len() },
+	type states struct {
+		value   ValueState[int64]
+		list    ListState[int64]
+		entries MapState[int64, int64]
+	}
+	for want, do := range map[string]func(states){
+		`state "the count": writing: no space left on device`:  func(s states) { s.value.Set(1) },
+		`state "the count": reading: no space left on device`:  func(s states) { s.value.Get() },
+		`state "the count": deleting: no space left on device`: func(s states) { s.value.Clear() },
+		`state "the list": appending: no space left on device`: func(s states) { s.list.Append(1) },
+		`state "the map": writing: no space left on device`:    func(s states) { s.entries.Put(1, 1) },
+		`state "the map": reading: no space left on device`:    func(s states) { s.entries.Len() },
 	} {
-		if got := panicOf(do); got != want {
+		s, kv := statesOn(t)
+		all := states{NewValueState[int64](s, "the count"), NewListState[int64](s, "the list"), NewMapState[int64, int64](s, "the map")}
+		kv.fail = errors.New("no space left on device")
+		if got := panicOf(func() { do(all) }); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
+		kv.fail = nil // somebody recovers and goes on: nothing goes on
+		if got := panicOf(func() { all.list.Len() }); got != want {
+			t.Errorf("later: %s\nwant %s", got, want)
+		}
+		if _, err := s.all[2].Freeze().WriteGroup(0, io.Discard); err == nil || err.Error() != want {
+			t.Errorf("at a barrier: %v\nwant %s", err, want)
+		}
+	}
+}
+
+// Where there is no key, nothing is there, nothing is written, and it shows that somebody tried.
+func TestDiskWithoutKey(t *testing.T) {
+	s, kv := statesOn(t)
+	value, list, entries := NewValueState[int64](s, "value"), NewListState[int64](s, "list"), NewMapState[int64, int64](s, "map")
+	s.scope.key = "" // the zero key has something
+	value.Set(1)
+	list.Append(1)
+	entries.Put(1, 1)
+	kv.took()
+	s.scope.leave(s.scope.hash)
+	_, ok := value.Get()
+	_, found := entries.Get(1)
+	for range list.All() {
+		t.Error("an element")
+	}
+	for range entries.All() {
+		t.Error("an entry")
+	}
+	if n := list.Len() + entries.Len(); n > 0 || ok || found || kv.took() != "" {
+		t.Errorf("%d things are there, %v, %v", n, ok, found)
+	}
+	written := func() (n int) {
+		for _, st := range s.all {
+			n += st.(interface{ written() int }).written()
+		}
+		return n
+	}
+	before := written()
+	value.Clear()
+	list.Clear()
+	entries.Clear()
+	entries.Delete(1)
+	if written() != before {
+		t.Error("deleting nothing counts as writing")
+	}
+	value.Set(2)
+	list.Append(2)
+	entries.Put(2, 2)
+	if n := written() - before; n != 3 || kv.took() != "" {
+		t.Errorf("%d writes are known of, want 3 and none done", n)
+	}
+}
+
+// versioned is a map key whose encoding has changed; the new version reads the old.
+type versioned struct{ N byte }
+
+var version byte
+
+func (v versioned) MarshalBinary() ([]byte, error) { return []byte{version, v.N}, nil }
+func (v *versioned) UnmarshalBinary(p []byte) error {
+	if len(p) != 2 || p[0] > version {
+		return errors.New("of a later version")
+	}
+	v.N = p[1]
+	return nil
+}
+
+// Map keys that an older version has written are found by a newer one.
+func TestDiskMapKeyOfAnOlderVersion(t *testing.T) {
+	old, _ := statesOn(t)
+	NewMapState[versioned, int64](old, "map").Put(versioned{7}, 70)
+	g := messages.KeyGroupOf(old.scope.hash, old.groups)
+	var snapshot bytes.Buffer
+	frozen := old.all[0].Freeze()
+	if _, err := frozen.WriteGroup(g, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	version++
+	defer func() { version-- }()
+	s, _ := statesOn(t)
+	entries := NewMapState[versioned, int64](s, "map")
+	if err := s.all[0].ReadGroup(g, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := entries.Get(versioned{7}); v != 70 || !ok || entries.Len() != 1 {
+		t.Errorf("%d, %v, of %d entries", v, ok, entries.Len())
 	}
 }
 

@@ -12,8 +12,8 @@ func newDiskValue[K comparable, V any](d *diskState[K], codec Codec[V]) diskValu
 }
 
 func (s *diskValue[K, V]) Get() (v V, ok bool) {
-	p, ok := s.get()
-	if !ok {
+	p, ok := s.get(s.value[:0], s.at())
+	if s.value = p; !ok {
 		return v, false
 	}
 	v, _, err := s.codec.Decode(p)

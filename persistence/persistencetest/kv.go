@@ -27,6 +27,7 @@ func KV(t *testing.T, open func(t testing.TB) persistence.Disk) {
 		{"S93: what is frozen is read elsewhere while the map goes on", kvFrozen},
 		{"two maps know nothing of each other", kvApart},
 		{"what is closed says so", kvClosed},
+		{"a scan ends when what it reads is closed", kvClosedInScan},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
@@ -270,5 +271,33 @@ func kvClosed(t *testing.T, disk persistence.Disk) {
 	}
 	if _, err := kv.Freeze(); err == nil {
 		t.Error("Freeze behind Close gave no error")
+	}
+}
+
+func kvClosedInScan(t *testing.T, disk persistence.Disk) {
+	kv := openKV(t, disk, "the tips of drivers")
+	for i := range 1000 {
+		if err := kv.Put(fmt.Appendf(nil, "k%04d", i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frozen, err := kv.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing := func(s scanner, end func()) (calls int, err error) {
+		err = s.Scan(nil, func(_, _ []byte) bool {
+			if calls++; calls == 3 {
+				end()
+			}
+			return true
+		})
+		return calls, err
+	}
+	if n, err := closing(kv, func() { _ = kv.Close() }); n != 3 || err == nil || !strings.Contains(err.Error(), "Close") {
+		t.Errorf("%d calls, %v", n, err)
+	}
+	if n, err := closing(frozen, frozen.Release); n != 3 || err == nil || !strings.Contains(err.Error(), "Release") {
+		t.Errorf("%d calls of what was frozen, %v", n, err)
 	}
 }

@@ -71,6 +71,9 @@ func (m *mapKV) DeletePrefix(prefix []byte) error {
 func (m *mapKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 	was := maps.Clone(m.entries)
 	for _, k := range slices.Sorted(maps.Keys(was)) {
+		if m.closed {
+			break
+		}
 		if strings.HasPrefix(k, string(prefix)) && !yield([]byte(k), []byte(was[k])) {
 			break
 		}
@@ -90,10 +93,10 @@ func (m *mapKV) Close() error {
 type frozenMapKV struct{ mapKV }
 
 func (f *frozenMapKV) Scan(prefix []byte, yield func(key, value []byte) bool) error {
-	if f.closed {
+	if f.mapKV.Scan(prefix, yield) != nil {
 		return errors.New(f.name + ": what was frozen is used after Release")
 	}
-	return f.mapKV.Scan(prefix, yield)
+	return nil
 }
 
 func (f *frozenMapKV) Release() { f.closed = true }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -30,6 +31,7 @@ type db struct {
 	ro     *C.rocksdb_readoptions_t
 	out    *C.weir_result // of calls on the owner's goroutine
 	closed bool           // by the owner, who alone asks
+	scans  []*scan        // of the owner, going on
 	gone   func()         // called when everything is given back
 
 	mu    sync.Mutex
@@ -122,9 +124,9 @@ func (d *db) Delete(key []byte) error {
 	return d.failed("delete", d.out)
 }
 
-// fewKeys is up to how many keys a prefix is deleted key by key: RocksDB looks
-// at every deleted range at every read until a compaction takes it away.
-const fewKeys = 256
+// fewKeys is up to how many keys a prefix is deleted key by key: until a flush,
+// RocksDB looks at all deleted ranges at every read.
+const fewKeys = 10_000
 
 func (d *db) DeletePrefix(prefix []byte) error {
 	if d.closed {
@@ -174,36 +176,68 @@ func (d *db) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 	if d.closed {
 		return d.errClosed()
 	}
-	return d.scan(nil, prefix, yield)
+	s := d.newScan(nil, prefix)
+	d.scans = append(d.scans, s)
+	defer func() {
+		d.scans = slices.DeleteFunc(d.scans, func(o *scan) bool { return o == s })
+		s.end()
+	}()
+	return s.run(prefix, yield, d.errClosed)
+}
+
+// scan is one that is going on.
+type scan struct {
+	d     *db
+	it    *C.rocksdb_iterator_t // nil: it has ended, or was ended
+	ro    *C.rocksdb_readoptions_t
+	bound unsafe.Pointer
+	out   *C.weir_result // its own: who is called may scan
 }
 
 const scanAhead = 2 << 20 // bytes that a snapshot is read ahead, for it is read to its end
 
-// scan reads what there is now, or what there was at a snapshot.
-func (d *db) scan(at *C.rocksdb_snapshot_t, prefix []byte, yield func(key, value []byte) bool) error {
-	out := newResult() // its own: yield may scan
-	defer freeResult(out)
-	ro := C.rocksdb_readoptions_create()
-	defer C.rocksdb_readoptions_destroy(ro)
+// newScan begins to read what there is now, or what there was at a snapshot.
+func (d *db) newScan(at *C.rocksdb_snapshot_t, prefix []byte) *scan {
+	s := &scan{d: d, ro: C.rocksdb_readoptions_create(), out: newResult()}
 	if at != nil {
-		C.rocksdb_readoptions_set_snapshot(ro, at)
-		C.rocksdb_readoptions_set_fill_cache(ro, 0) // what the subtask works with stays
-		C.rocksdb_readoptions_set_readahead_size(ro, scanAhead)
+		C.rocksdb_readoptions_set_snapshot(s.ro, at)
+		C.rocksdb_readoptions_set_fill_cache(s.ro, 0) // what the subtask works with stays
+		C.rocksdb_readoptions_set_readahead_size(s.ro, scanAhead)
 	}
 	if end, ok := successor(prefix); ok {
-		bound := C.CBytes(end) // without it, a seek looks for a live key beyond all that was deleted
-		defer C.free(bound)
-		C.rocksdb_readoptions_set_iterate_upper_bound(ro, (*C.char)(bound), C.size_t(len(end)))
+		s.bound = C.CBytes(end) // without it, a seek looks for a live key beyond all that was deleted
+		C.rocksdb_readoptions_set_iterate_upper_bound(s.ro, (*C.char)(s.bound), C.size_t(len(end)))
 	}
-	it := C.rocksdb_create_iterator(d.db, ro)
-	defer C.rocksdb_iter_destroy(it)
+	s.it = C.rocksdb_create_iterator(d.db, s.ro)
+	return s
+}
+
+// run calls yield until there is no more, or it returns false. ended says what to
+// tell when yield has ended the scan itself.
+func (s *scan) run(prefix []byte, yield func(key, value []byte) bool, ended func() error) error {
 	p, n := chars(prefix)
-	for found := C.weir_scan(it, 0, p, n, out); found == 1; found = C.weir_scan(it, 1, p, n, out) {
-		if !yield(view(out.key, out.key_len), view(out.value, out.value_len)) {
+	for found := C.weir_scan(s.it, 0, p, n, s.out); found == 1; found = C.weir_scan(s.it, 1, p, n, s.out) {
+		more := yield(view(s.out.key, s.out.key_len), view(s.out.value, s.out.value_len))
+		if s.it == nil {
+			return ended()
+		}
+		if !more {
 			return nil
 		}
 	}
-	return d.failed("scan", out)
+	return s.d.failed("scan", s.out)
+}
+
+// end gives back what the scan holds. It may be called again.
+func (s *scan) end() {
+	if s.it == nil {
+		return
+	}
+	C.rocksdb_iter_destroy(s.it)
+	C.rocksdb_readoptions_destroy(s.ro)
+	C.free(s.bound)
+	freeResult(s.out)
+	s.it = nil
 }
 
 // Freeze takes a snapshot, which is a number and a place in a list.
@@ -217,11 +251,16 @@ func (d *db) Freeze() (persistence.FrozenKV, error) {
 	return &frozen{db: d, at: C.rocksdb_create_snapshot(d.db)}, nil
 }
 
+// Close ends scans that are going on, one that a user began with iter.Pull and
+// forgot among them.
 func (d *db) Close() error {
 	if d.closed {
 		return nil
 	}
 	d.closed = true
+	for _, s := range d.scans {
+		s.end()
+	}
 	return d.leave()
 }
 
@@ -256,20 +295,34 @@ func (d *db) statistics() string {
 
 // frozen is a persistence.FrozenKV: a snapshot of a db, which stays open for it.
 type frozen struct {
-	db *db
-	at *C.rocksdb_snapshot_t // nil once released
+	db    *db
+	at    *C.rocksdb_snapshot_t // nil once released
+	scans []*scan               // going on
 }
 
 func (f *frozen) Scan(prefix []byte, yield func(key, value []byte) bool) error {
 	if f.at == nil {
-		return fmt.Errorf("rocksdb of %s: what was frozen is used after Release", f.db.name)
+		return f.errReleased()
 	}
-	return f.db.scan(f.at, prefix, yield)
+	s := f.db.newScan(f.at, prefix)
+	f.scans = append(f.scans, s)
+	defer func() {
+		f.scans = slices.DeleteFunc(f.scans, func(o *scan) bool { return o == s })
+		s.end()
+	}()
+	return s.run(prefix, yield, f.errReleased)
+}
+
+func (f *frozen) errReleased() error {
+	return fmt.Errorf("rocksdb of %s: what was frozen is used after Release", f.db.name)
 }
 
 func (f *frozen) Release() {
 	if f.at == nil {
 		return
+	}
+	for _, s := range f.scans {
+		s.end()
 	}
 	C.rocksdb_release_snapshot(f.db.db, f.at)
 	f.at = nil

@@ -4,7 +4,9 @@ package rocksdb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,6 +220,14 @@ func TestFoldersOfDeadProcessesGo(t *testing.T) {
 	if err := os.WriteFile(dead+".lock", nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for _, foreign := range []string{"run-results", "run-1-1-", "run-01-1"} { // not ours, by the name
+		if err := os.Mkdir(filepath.Join(folder, foreign), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, foreign+".lock"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	first, second := rocksdb.Backend(folder), rocksdb.Backend(folder)
 	a, err := first.OpenKV(t.Context(), "a job/with: any name")
 	if err != nil {
@@ -230,13 +240,13 @@ func TestFoldersOfDeadProcessesGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	locks, _ := filepath.Glob(filepath.Join(folder, "run-*.lock"))
+	locks := ours(t, folder)
 	for _, lock := range locks {
-		if _, err := os.Stat(strings.TrimSuffix(lock, ".lock")); err != nil {
+		if _, err := os.Stat(filepath.Join(folder, strings.TrimSuffix(lock, ".lock"))); err != nil {
 			t.Errorf("the second one took the first one's folder: %v", err)
 		}
 	}
-	if len(locks) != 2 || slices.Contains(locks, dead+".lock") {
+	if len(locks) != 2 || slices.Contains(locks, "run-1-1.lock") {
 		t.Errorf("locks %v, want those of the two that run", locks)
 	}
 	for _, kv := range []persistence.KV{a, b} {
@@ -244,20 +254,96 @@ func TestFoldersOfDeadProcessesGo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) > 0 {
+	if left := ours(t, folder); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+	if files, err := os.ReadDir(folder); len(files) != 6 || err != nil {
+		t.Errorf("of what is somebody else's there is %v, %v", files, err)
 	}
 }
 
-func TestOptionErrors(t *testing.T) {
-	for want, backend := range map[string]persistence.Disk{
-		"rocksdb.Backend: the folder is empty; name one on a local disk":                             rocksdb.Backend(""),
-		"rocksdb.BlockCache(5): 5 bytes are too few; give at least 1048576":                          rocksdb.Backend(t.TempDir(), rocksdb.BlockCache(5)),
-		"rocksdb.WriteBuffer(-1): -1 bytes are too few; give at least 65536":                         rocksdb.Backend(t.TempDir(), rocksdb.WriteBuffer(-1)),
-		`rocksdb.Backend("/dev/null/x"): make a folder to work in: mkdir /dev/null: not a directory`: rocksdb.Backend("/dev/null/x"),
-	} {
-		if _, err := backend.OpenKV(t.Context(), "kv"); err == nil || err.Error() != want {
-			t.Errorf("%v\nwant %s", err, want)
+// ours gives the locks of runs in a folder, whatever is in its name.
+func ours(t *testing.T, folder string) (locks []string) {
+	t.Helper()
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		var pid, n int
+		if _, err := fmt.Sscanf(f.Name(), "run-%d-%d.lock", &pid, &n); err == nil && f.Name() == fmt.Sprintf("run-%d-%d.lock", pid, n) {
+			locks = append(locks, f.Name())
 		}
+	}
+	return locks
+}
+
+// A lock that cannot be had for another reason than that somebody has it is an error, not waited for.
+func TestLockErrors(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := rocksdb.LockTaken(f); taken || err == nil || !strings.Contains(err.Error(), "needs a file system with locks") {
+		t.Errorf("taken %v: %v", taken, err)
+	}
+}
+
+// stubborn is a plain sink whose Flush fails a few times.
+type stubborn struct{ left *atomic.Int64 }
+
+func (s stubborn) Kind() operators.SinkKind { return operators.Plain }
+func (s stubborn) Open(context.Context, operators.SinkContext) (operators.Writer[string], error) {
+	return s, nil
+}
+func (s stubborn) Write(context.Context, *operators.Batch[string]) error { return nil }
+func (s stubborn) Close() error                                          { return nil }
+func (s stubborn) Flush(context.Context) error {
+	if s.left.Add(-1) >= 0 {
+		return errors.New("out of luck")
+	}
+	return nil
+}
+
+// pulling leaves an iteration over its map open, behind a sink that fails: neither keeps a RocksDB open.
+type pulling struct {
+	entries operators.MapState[int64, int64]
+	next    func() (int64, int64, bool)
+}
+
+func (f *pulling) ProcessElement(_ *operators.Context[int64, string], v int64) error {
+	f.entries.Put(v, v)
+	if v%100 == 99 {
+		f.next, _ = iter.Pull2(f.entries.All())
+		f.next()
+	}
+	return nil
+}
+
+// Failing flushes, and iterations that nobody ends, leave nothing open when the job is over.
+func TestNothingStaysOpen(t *testing.T) {
+	folder, left := t.TempDir(), &atomic.Int64{}
+	left.Store(5)
+	all := make([]int64, 20_000)
+	for i := range all {
+		all[i] = int64(i)
+	}
+	top := operators.NewTopology("stubborn")
+	in := operators.From(top, "numbers", operators.Slice(all...), operators.Monotonous(func(v int64) int64 { return v }))
+	operators.Process(operators.KeyBy(in, func(v int64) int64 { return v % 3 }), "pulling", func(s *operators.States[int64]) *pulling {
+		return &pulling{entries: operators.NewMapState[int64, int64](s, "map")}
+	}).To("out", stubborn{left})
+	_, err := cluster.Run(t.Context(), top, cluster.Config{
+		Checkpoint: cluster.Every(time.Millisecond), Backend: rocksdb.Backend(folder, rocksdb.WriteBuffer(64<<10)),
+		Restart: cluster.FixedDelay{Attempts: 10, Delay: time.Millisecond},
+	})
+	if err != nil || left.Load() >= 0 {
+		t.Fatalf("%v; %d failures left", err, left.Load())
+	}
+	if files, err := os.ReadDir(folder); len(files) > 0 || err != nil {
+		t.Errorf("left behind: %v, %v", files, err)
 	}
 }

@@ -28,7 +28,7 @@ func newOptions(s *settings, cache *blockCache) *C.rocksdb_options_t {
 	C.rocksdb_options_set_level_compaction_dynamic_level_bytes(base, 1)
 	C.rocksdb_options_set_compression(base, C.rocksdb_lz4_compression)
 	C.rocksdb_options_set_merge_operator(base, C.weir_append_operator())
-	C.rocksdb_options_set_block_based_table_factory(base, newTables(cache))
+	setTables(base, cache)
 	C.rocksdb_options_set_stats_dump_period_sec(base, 0)
 	C.rocksdb_options_set_info_log_level(base, errorsOnly)
 	C.rocksdb_options_set_keep_log_file_num(base, 1)
@@ -40,12 +40,13 @@ func newOptions(s *settings, cache *blockCache) *C.rocksdb_options_t {
 
 const errorsOnly = 3 // of RocksDB's InfoLogLevel
 
-func newTables(cache *blockCache) *C.rocksdb_block_based_table_options_t {
-	t := C.rocksdb_block_based_options_create() // belongs to the options from then on
+func setTables(base *C.rocksdb_options_t, cache *blockCache) {
+	t := C.rocksdb_block_based_options_create()
+	defer C.rocksdb_block_based_options_destroy(t) // it is copied, and holds on to the cache
 	C.rocksdb_block_based_options_set_block_cache(t, cache.cache)
 	C.rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1)
 	C.rocksdb_block_based_options_set_filter_policy(t, C.rocksdb_filterpolicy_create_bloom_full(bloomBits))
-	return t
+	C.rocksdb_options_set_block_based_table_factory(base, t)
 }
 
 const bloomBits = 10 // a key, for one miss in a hundred to be looked up in vain

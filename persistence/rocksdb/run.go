@@ -30,7 +30,6 @@ type run struct {
 
 const (
 	runFormat = "run-%d-%d"
-	runPrefix = "run-"
 	lockEnd   = ".lock"
 )
 
@@ -38,14 +37,14 @@ const (
 var runs atomic.Int64
 
 // OpenKV opens a RocksDB in a new folder of the run.
-func (b *backend) OpenKV(_ context.Context, name string) (persistence.KV, error) {
+func (b *backend) OpenKV(ctx context.Context, name string) (persistence.KV, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
 		return nil, b.err
 	}
 	if b.run == nil {
-		r, err := beginRun(b.dir, b.blockCache)
+		r, err := beginRun(ctx, b.dir, b.blockCache)
 		if err != nil {
 			return nil, fmt.Errorf("rocksdb.Backend(%q): make a folder to work in: %w", b.dir, err)
 		}
@@ -88,25 +87,38 @@ func plain(name string) string {
 }
 
 // beginRun makes a run, and removes what processes that ended left behind.
-func beginRun(dir string, cacheBytes int) (*run, error) {
+func beginRun(ctx context.Context, dir string, cacheBytes int) (*run, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	removeOldRuns(dir)
-	for {
+	for ctx.Err() == nil {
 		folder := filepath.Join(dir, fmt.Sprintf(runFormat, os.Getpid(), runs.Add(1)))
 		lock, err := takeLock(folder+lockEnd, os.O_CREATE|os.O_EXCL)
 		if errors.Is(err, fs.ErrExist) || errors.Is(err, errTaken) {
 			continue // of an earlier process with our pid, in a folder that others hold too
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = os.Mkdir(folder, 0o755)
 		}
-		if err := os.Mkdir(folder, 0o755); err != nil {
-			return nil, errors.Join(err, os.Remove(lock.Name()), lock.Close())
+		if err != nil {
+			return nil, errors.Join(err, discard(lock, folder+lockEnd))
 		}
 		return &run{folder: folder, lock: lock, cache: newBlockCache(cacheBytes)}, nil
 	}
+	return nil, ctx.Err()
+}
+
+// discard removes a lock file that is of no use.
+func discard(lock *os.File, name string) error {
+	err := os.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if lock != nil {
+		err = errors.Join(err, lock.Close())
+	}
+	return err
 }
 
 func (r *run) end() {
@@ -124,12 +136,23 @@ func removeRun(folder string, lock *os.File) {
 }
 
 func removeOldRuns(dir string) {
-	locks, _ := filepath.Glob(filepath.Join(dir, runPrefix+"*"+lockEnd)) // the pattern is well-formed
-	for _, name := range locks {
-		if lock, err := takeLock(name, 0); err == nil {
-			removeRun(strings.TrimSuffix(name, lockEnd), lock)
+	files, _ := os.ReadDir(dir) // what cannot be read now is left to the next run
+	for _, f := range files {
+		name, locked := strings.CutSuffix(f.Name(), lockEnd)
+		if !locked || !isRun(name) {
+			continue // somebody else's
+		}
+		if lock, err := takeLock(filepath.Join(dir, f.Name()), 0); err == nil {
+			removeRun(filepath.Join(dir, name), lock)
 		}
 	}
+}
+
+// isRun tells whether a name is exactly one that beginRun makes.
+func isRun(name string) bool {
+	var pid, n int64
+	_, err := fmt.Sscanf(name, runFormat, &pid, &n)
+	return err == nil && name == fmt.Sprintf(runFormat, pid, n)
 }
 
 var errTaken = errors.New("another process holds the lock")
@@ -141,8 +164,8 @@ func takeLock(name string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(errTaken, f.Close())
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	held, err := f.Stat()
 	named, err2 := os.Stat(name)
@@ -150,4 +173,18 @@ func takeLock(name string, flags int) (*os.File, error) {
 		return nil, errors.Join(errTaken, f.Close())
 	}
 	return f, nil
+}
+
+// flock locks a file, or gives errTaken.
+func flock(f *os.File) error {
+	for {
+		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return errTaken
+		case !errors.Is(err, syscall.EINTR):
+			return fmt.Errorf("lock %s, which needs a file system with locks, such as a local one: %w", f.Name(), err)
+		}
+	}
 }
