@@ -57,16 +57,3 @@ func resident(t *testing.T) int {
 	}
 	return pages * os.Getpagesize()
 }
-
-func TestOptionErrors(t *testing.T) {
-	for want, backend := range map[string]persistence.Disk{
-		"rocksdb.Backend: the folder is empty; name one on a local disk":                             rocksdb.Backend(""),
-		"rocksdb.BlockCache(5): 5 bytes are too few; give at least 1048576":                          rocksdb.Backend(t.TempDir(), rocksdb.BlockCache(5)),
-		"rocksdb.WriteBuffer(-1): -1 bytes are too few; give at least 65536":                         rocksdb.Backend(t.TempDir(), rocksdb.WriteBuffer(-1)),
-		`rocksdb.Backend("/dev/null/x"): make a folder to work in: mkdir /dev/null: not a directory`: rocksdb.Backend("/dev/null/x"),
-	} {
-		if _, err := backend.OpenKV(t.Context(), "kv"); err == nil || err.Error() != want {
-			t.Errorf("%v\nwant %s", err, want)
-		}
-	}
-}
