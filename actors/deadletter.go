@@ -16,6 +16,7 @@ func (drainCheck) IgnoreDeadLetterLogging()    {}
 func (*wakeNode) IgnoreDeadLetterLogging()     {}
 func (*snapshotDone) IgnoreDeadLetterLogging() {}
 func (*prepareRetry) IgnoreDeadLetterLogging() {}
+func (*ageCheck) IgnoreDeadLetterLogging()     {}
 func (stopDeadline) IgnoreDeadLetterLogging()  {}
 func (tellAgain) IgnoreDeadLetterLogging()     {}
 func (beatTick) IgnoreDeadLetterLogging()      {}

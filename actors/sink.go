@@ -36,6 +36,7 @@ type sink struct {
 	inDoubt  []*messages.InDoubt // reported with every answer: one may get lost
 	retry    int                 // prepares that failed in a row
 	failed   messages.CheckpointID
+	age      age
 }
 
 // prepareRetry asks a sink to prepare again.
@@ -47,9 +48,11 @@ const (
 )
 
 func newSink(s *subtask, n *node, tx plan.Transactional) *sink {
-	return &sink{s: s, n: n, tx: tx, restored: plan.Recovery{
+	k := &sink{s: s, n: n, tx: tx, restored: plan.Recovery{
 		Index: n.rt.Index, Parallelism: n.rt.Parallelism, Attempt: s.attempt,
 	}}
+	k.age.sink = k
+	return k
 }
 
 // recover commits what the restored checkpoint holds as prepared, ends every
@@ -83,6 +86,7 @@ func (k *sink) begin(ctx context.Context) error {
 		return err
 	}
 	k.open = true
+	k.age.onBegin()
 	return nil
 }
 
@@ -103,6 +107,7 @@ func (k *sink) prepare(ctx context.Context, n messages.CheckpointID) (decline bo
 		return decline, err
 	}
 	k.open, k.retry = false, 0
+	k.age.onPrepared(handle != nil)
 	if handle != nil {
 		k.pending = append(k.pending, &messages.Prepared{Checkpoint: uint64(n), Handle: handle})
 	}
@@ -144,6 +149,7 @@ func (k *sink) commit(ctx context.Context, n messages.CheckpointID) error {
 			return err
 		}
 		k.pending = k.pending[1:]
+		k.age.onCommitted()
 		k.s.o.Env.Step("sink.committed")
 	}
 	return nil

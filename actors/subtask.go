@@ -140,6 +140,8 @@ func (s *subtask) onMessage(m any) error {
 		return s.run()
 	case *prepareRetry:
 		return s.onRetry(m)
+	case *ageCheck:
+		m.sink.age.check()
 	case *wakeNode:
 		return s.onWake(m)
 	case idleCheck:

@@ -46,6 +46,15 @@ func Every(interval time.Duration) Checkpoints {
 	return Checkpoints{Interval: interval, every: true}
 }
 
+// Longest is the longest time from one periodic trigger until the next checkpoint is
+// complete, as long as none fails; 0 without periodic checkpoints.
+func (c Checkpoints) Longest() time.Duration {
+	if c.Interval <= 0 {
+		return 0
+	}
+	return max(c.Interval, c.MinPause) + cmp.Or(c.Timeout, defaultTimeout)
+}
+
 // Validate names the first option that cannot be, its value and the remedy.
 func (c Checkpoints) Validate() error {
 	switch {

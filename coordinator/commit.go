@@ -86,6 +86,14 @@ func (j *job) onDecline(m *messages.CheckpointDecline) {
 	}
 }
 
+// onWanted takes a checkpoint now, whatever the interval and pause.
+func (j *job) onWanted(m *messages.CheckpointWanted) {
+	if r := j.maybeRegion(m.GetAttempt()); r != nil && r.owns(m.GetSubtask().ID()) && j.ending == nil {
+		j.emitCheckpoint(slog.LevelWarn, 0, "wanted by subtask %v: %s", m.GetSubtask().ID(), m.GetReason())
+		j.do(j.protocol.Request(j.now()))
+	}
+}
+
 func (j *job) onFinished(m *messages.SubtaskFinished) {
 	if r := j.maybeRegion(m.GetAttempt()); r != nil && r.owns(m.GetSubtask().ID()) {
 		j.do(j.protocol.Finished(j.now(), m.GetSubtask().ID()))

@@ -155,6 +155,8 @@ func (j *job) receive(msg any) {
 		j.onAck(m)
 	case *messages.CheckpointDecline:
 		j.onDecline(m)
+	case *messages.CheckpointWanted:
+		j.onWanted(m)
 	case *messages.CheckpointCommitted:
 		j.onCommitted(m)
 	case *messages.SubtaskFinished:

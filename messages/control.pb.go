@@ -1059,6 +1059,76 @@ func (x *CheckpointDecline) GetReason() string {
 	return ""
 }
 
+// CheckpointWanted: subtask -> coordinator: something of mine does not last until
+// the next periodic checkpoint. It may be told again.
+type CheckpointWanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Subtask       *Subtask               `protobuf:"bytes,3,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointWanted) Reset() {
+	*x = CheckpointWanted{}
+	mi := &file_control_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointWanted) ProtoMessage() {}
+
+func (x *CheckpointWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointWanted.ProtoReflect.Descriptor instead.
+func (*CheckpointWanted) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CheckpointWanted) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *CheckpointWanted) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *CheckpointWanted) GetSubtask() *Subtask {
+	if x != nil {
+		return x.Subtask
+	}
+	return nil
+}
+
+func (x *CheckpointWanted) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // CheckpointComplete: coordinator -> worker -> every subtask: the manifest is published.
 type CheckpointComplete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1071,7 +1141,7 @@ type CheckpointComplete struct {
 
 func (x *CheckpointComplete) Reset() {
 	*x = CheckpointComplete{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1153,7 @@ func (x *CheckpointComplete) String() string {
 func (*CheckpointComplete) ProtoMessage() {}
 
 func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1166,7 @@ func (x *CheckpointComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointComplete.ProtoReflect.Descriptor instead.
 func (*CheckpointComplete) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckpointComplete) GetJob() string {
@@ -1133,7 +1203,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1215,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1228,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointAborted) GetJob() string {
@@ -1204,7 +1274,7 @@ type CheckpointCommitted struct {
 
 func (x *CheckpointCommitted) Reset() {
 	*x = CheckpointCommitted{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1286,7 @@ func (x *CheckpointCommitted) String() string {
 func (*CheckpointCommitted) ProtoMessage() {}
 
 func (x *CheckpointCommitted) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1299,7 @@ func (x *CheckpointCommitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointCommitted.ProtoReflect.Descriptor instead.
 func (*CheckpointCommitted) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckpointCommitted) GetJob() string {
@@ -1281,7 +1351,7 @@ type InDoubt struct {
 
 func (x *InDoubt) Reset() {
 	*x = InDoubt{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1363,7 @@ func (x *InDoubt) String() string {
 func (*InDoubt) ProtoMessage() {}
 
 func (x *InDoubt) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1376,7 @@ func (x *InDoubt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InDoubt.ProtoReflect.Descriptor instead.
 func (*InDoubt) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *InDoubt) GetOperator() string {
@@ -1356,7 +1426,7 @@ type SubtaskFinished struct {
 
 func (x *SubtaskFinished) Reset() {
 	*x = SubtaskFinished{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1438,7 @@ func (x *SubtaskFinished) String() string {
 func (*SubtaskFinished) ProtoMessage() {}
 
 func (x *SubtaskFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1451,7 @@ func (x *SubtaskFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubtaskFinished.ProtoReflect.Descriptor instead.
 func (*SubtaskFinished) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubtaskFinished) GetJob() string {
@@ -1418,7 +1488,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1500,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1513,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AssignSplits) GetJob() string {
@@ -1487,7 +1557,7 @@ type SplitsAssigned struct {
 
 func (x *SplitsAssigned) Reset() {
 	*x = SplitsAssigned{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1569,7 @@ func (x *SplitsAssigned) String() string {
 func (*SplitsAssigned) ProtoMessage() {}
 
 func (x *SplitsAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1582,7 @@ func (x *SplitsAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitsAssigned.ProtoReflect.Descriptor instead.
 func (*SplitsAssigned) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SplitsAssigned) GetJob() string {
@@ -1556,7 +1626,7 @@ type StopSources struct {
 
 func (x *StopSources) Reset() {
 	*x = StopSources{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1638,7 @@ func (x *StopSources) String() string {
 func (*StopSources) ProtoMessage() {}
 
 func (x *StopSources) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1651,7 @@ func (x *StopSources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopSources.ProtoReflect.Descriptor instead.
 func (*StopSources) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StopSources) GetJob() string {
@@ -1620,7 +1690,7 @@ type SourceWatermark struct {
 
 func (x *SourceWatermark) Reset() {
 	*x = SourceWatermark{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1702,7 @@ func (x *SourceWatermark) String() string {
 func (*SourceWatermark) ProtoMessage() {}
 
 func (x *SourceWatermark) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1715,7 @@ func (x *SourceWatermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceWatermark.ProtoReflect.Descriptor instead.
 func (*SourceWatermark) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SourceWatermark) GetJob() string {
@@ -1698,7 +1768,7 @@ type GroupWatermark struct {
 
 func (x *GroupWatermark) Reset() {
 	*x = GroupWatermark{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1780,7 @@ func (x *GroupWatermark) String() string {
 func (*GroupWatermark) ProtoMessage() {}
 
 func (x *GroupWatermark) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1793,7 @@ func (x *GroupWatermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupWatermark.ProtoReflect.Descriptor instead.
 func (*GroupWatermark) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GroupWatermark) GetJob() string {
@@ -1772,7 +1842,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1854,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1867,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StatusRequest) GetJob() string {
@@ -1832,7 +1902,7 @@ type SubtaskStatus struct {
 
 func (x *SubtaskStatus) Reset() {
 	*x = SubtaskStatus{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +1914,7 @@ func (x *SubtaskStatus) String() string {
 func (*SubtaskStatus) ProtoMessage() {}
 
 func (x *SubtaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +1927,7 @@ func (x *SubtaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubtaskStatus.ProtoReflect.Descriptor instead.
 func (*SubtaskStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubtaskStatus) GetJob() string {
@@ -1937,7 +2007,7 @@ type OperatorStatus struct {
 
 func (x *OperatorStatus) Reset() {
 	*x = OperatorStatus{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2019,7 @@ func (x *OperatorStatus) String() string {
 func (*OperatorStatus) ProtoMessage() {}
 
 func (x *OperatorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2032,7 @@ func (x *OperatorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorStatus.ProtoReflect.Descriptor instead.
 func (*OperatorStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OperatorStatus) GetOperator() string {
@@ -2011,7 +2081,7 @@ type Counter struct {
 
 func (x *Counter) Reset() {
 	*x = Counter{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2093,7 @@ func (x *Counter) String() string {
 func (*Counter) ProtoMessage() {}
 
 func (x *Counter) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2106,7 @@ func (x *Counter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counter.ProtoReflect.Descriptor instead.
 func (*Counter) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Counter) GetName() string {
@@ -2140,7 +2210,12 @@ const file_control_proto_rawDesc = "" +
 	"checkpoint\x18\x03 \x01(\x04R\n" +
 	"checkpoint\x12*\n" +
 	"\asubtask\x18\x04 \x01(\v2\x10.weir.v1.SubtaskR\asubtask\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"`\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x82\x01\n" +
+	"\x10CheckpointWanted\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12*\n" +
+	"\asubtask\x18\x03 \x01(\v2\x10.weir.v1.SubtaskR\asubtask\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"`\n" +
 	"\x12CheckpointComplete\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1e\n" +
@@ -2241,7 +2316,7 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_control_proto_goTypes = []any{
 	(*Address)(nil),             // 0: weir.v1.Address
 	(*RegisterWorker)(nil),      // 1: weir.v1.RegisterWorker
@@ -2258,51 +2333,53 @@ var file_control_proto_goTypes = []any{
 	(*TriggerCheckpoint)(nil),   // 12: weir.v1.TriggerCheckpoint
 	(*CheckpointAck)(nil),       // 13: weir.v1.CheckpointAck
 	(*CheckpointDecline)(nil),   // 14: weir.v1.CheckpointDecline
-	(*CheckpointComplete)(nil),  // 15: weir.v1.CheckpointComplete
-	(*CheckpointAborted)(nil),   // 16: weir.v1.CheckpointAborted
-	(*CheckpointCommitted)(nil), // 17: weir.v1.CheckpointCommitted
-	(*InDoubt)(nil),             // 18: weir.v1.InDoubt
-	(*SubtaskFinished)(nil),     // 19: weir.v1.SubtaskFinished
-	(*AssignSplits)(nil),        // 20: weir.v1.AssignSplits
-	(*SplitsAssigned)(nil),      // 21: weir.v1.SplitsAssigned
-	(*StopSources)(nil),         // 22: weir.v1.StopSources
-	(*SourceWatermark)(nil),     // 23: weir.v1.SourceWatermark
-	(*GroupWatermark)(nil),      // 24: weir.v1.GroupWatermark
-	(*StatusRequest)(nil),       // 25: weir.v1.StatusRequest
-	(*SubtaskStatus)(nil),       // 26: weir.v1.SubtaskStatus
-	(*OperatorStatus)(nil),      // 27: weir.v1.OperatorStatus
-	(*Counter)(nil),             // 28: weir.v1.Counter
-	(*Subtask)(nil),             // 29: weir.v1.Subtask
-	(*SplitState)(nil),          // 30: weir.v1.SplitState
-	(*Manifest)(nil),            // 31: weir.v1.Manifest
-	(*SubtaskSnapshot)(nil),     // 32: weir.v1.SubtaskSnapshot
+	(*CheckpointWanted)(nil),    // 15: weir.v1.CheckpointWanted
+	(*CheckpointComplete)(nil),  // 16: weir.v1.CheckpointComplete
+	(*CheckpointAborted)(nil),   // 17: weir.v1.CheckpointAborted
+	(*CheckpointCommitted)(nil), // 18: weir.v1.CheckpointCommitted
+	(*InDoubt)(nil),             // 19: weir.v1.InDoubt
+	(*SubtaskFinished)(nil),     // 20: weir.v1.SubtaskFinished
+	(*AssignSplits)(nil),        // 21: weir.v1.AssignSplits
+	(*SplitsAssigned)(nil),      // 22: weir.v1.SplitsAssigned
+	(*StopSources)(nil),         // 23: weir.v1.StopSources
+	(*SourceWatermark)(nil),     // 24: weir.v1.SourceWatermark
+	(*GroupWatermark)(nil),      // 25: weir.v1.GroupWatermark
+	(*StatusRequest)(nil),       // 26: weir.v1.StatusRequest
+	(*SubtaskStatus)(nil),       // 27: weir.v1.SubtaskStatus
+	(*OperatorStatus)(nil),      // 28: weir.v1.OperatorStatus
+	(*Counter)(nil),             // 29: weir.v1.Counter
+	(*Subtask)(nil),             // 30: weir.v1.Subtask
+	(*SplitState)(nil),          // 31: weir.v1.SplitState
+	(*Manifest)(nil),            // 32: weir.v1.Manifest
+	(*SubtaskSnapshot)(nil),     // 33: weir.v1.SubtaskSnapshot
 }
 var file_control_proto_depIdxs = []int32{
 	0,  // 0: weir.v1.RegisterWorker.worker:type_name -> weir.v1.Address
-	29, // 1: weir.v1.Task.subtask:type_name -> weir.v1.Subtask
-	30, // 2: weir.v1.SplitAssignment.splits:type_name -> weir.v1.SplitState
+	30, // 1: weir.v1.Task.subtask:type_name -> weir.v1.Subtask
+	31, // 2: weir.v1.SplitAssignment.splits:type_name -> weir.v1.SplitState
 	0,  // 3: weir.v1.Deploy.coordinator:type_name -> weir.v1.Address
 	3,  // 4: weir.v1.Deploy.tasks:type_name -> weir.v1.Task
 	4,  // 5: weir.v1.Deploy.splits:type_name -> weir.v1.SplitAssignment
-	31, // 6: weir.v1.Deploy.restore:type_name -> weir.v1.Manifest
-	29, // 7: weir.v1.Failure.subtask:type_name -> weir.v1.Subtask
+	32, // 6: weir.v1.Deploy.restore:type_name -> weir.v1.Manifest
+	30, // 7: weir.v1.Failure.subtask:type_name -> weir.v1.Subtask
 	10, // 8: weir.v1.AttemptFailed.failure:type_name -> weir.v1.Failure
-	32, // 9: weir.v1.CheckpointAck.snapshot:type_name -> weir.v1.SubtaskSnapshot
-	29, // 10: weir.v1.CheckpointDecline.subtask:type_name -> weir.v1.Subtask
-	29, // 11: weir.v1.CheckpointCommitted.subtask:type_name -> weir.v1.Subtask
-	18, // 12: weir.v1.CheckpointCommitted.in_doubt:type_name -> weir.v1.InDoubt
-	29, // 13: weir.v1.SubtaskFinished.subtask:type_name -> weir.v1.Subtask
-	4,  // 14: weir.v1.AssignSplits.assignment:type_name -> weir.v1.SplitAssignment
-	29, // 15: weir.v1.SplitsAssigned.subtask:type_name -> weir.v1.Subtask
-	29, // 16: weir.v1.SourceWatermark.subtask:type_name -> weir.v1.Subtask
-	29, // 17: weir.v1.SubtaskStatus.subtask:type_name -> weir.v1.Subtask
-	27, // 18: weir.v1.SubtaskStatus.operators:type_name -> weir.v1.OperatorStatus
-	28, // 19: weir.v1.OperatorStatus.counters:type_name -> weir.v1.Counter
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	33, // 9: weir.v1.CheckpointAck.snapshot:type_name -> weir.v1.SubtaskSnapshot
+	30, // 10: weir.v1.CheckpointDecline.subtask:type_name -> weir.v1.Subtask
+	30, // 11: weir.v1.CheckpointWanted.subtask:type_name -> weir.v1.Subtask
+	30, // 12: weir.v1.CheckpointCommitted.subtask:type_name -> weir.v1.Subtask
+	19, // 13: weir.v1.CheckpointCommitted.in_doubt:type_name -> weir.v1.InDoubt
+	30, // 14: weir.v1.SubtaskFinished.subtask:type_name -> weir.v1.Subtask
+	4,  // 15: weir.v1.AssignSplits.assignment:type_name -> weir.v1.SplitAssignment
+	30, // 16: weir.v1.SplitsAssigned.subtask:type_name -> weir.v1.Subtask
+	30, // 17: weir.v1.SourceWatermark.subtask:type_name -> weir.v1.Subtask
+	30, // 18: weir.v1.SubtaskStatus.subtask:type_name -> weir.v1.Subtask
+	28, // 19: weir.v1.SubtaskStatus.operators:type_name -> weir.v1.OperatorStatus
+	29, // 20: weir.v1.OperatorStatus.counters:type_name -> weir.v1.Counter
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2312,14 +2389,14 @@ func file_control_proto_init() {
 	}
 	file_stream_proto_init()
 	file_checkpoint_proto_init()
-	file_control_proto_msgTypes[27].OneofWrappers = []any{}
+	file_control_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

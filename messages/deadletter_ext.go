@@ -50,6 +50,9 @@ func (*CheckpointCommitted) IgnoreDeadLetterLogging() {}
 func (*SubtaskFinished) IgnoreDeadLetterLogging() {}
 
 // IgnoreDeadLetterLogging marks the message as one that may find nobody.
+func (*CheckpointWanted) IgnoreDeadLetterLogging() {}
+
+// IgnoreDeadLetterLogging marks the message as one that may find nobody.
 func (*AssignSplits) IgnoreDeadLetterLogging() {}
 
 // IgnoreDeadLetterLogging marks the message as one that may find nobody.

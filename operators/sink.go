@@ -2,6 +2,7 @@ package operators
 
 import (
 	"context"
+	"time"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators/plan"
@@ -34,6 +35,14 @@ type TransactionalSink[T any] interface {
 	Sink[T]
 	// OpenTransactional is Open with the type that it must return.
 	OpenTransactional(ctx context.Context, s SinkContext) (TransactionalWriter[T], error)
+}
+
+// Expiring is a TransactionalSink whose outside gives up transactions that nobody
+// ends. The runtime refuses a job whose checkpoints cannot come in time, and takes one
+// early when a transaction has half its life behind it.
+type Expiring interface {
+	// Lifetime is the time from Begin to Commit that a transaction lasts; 0: for ever.
+	Lifetime() time.Duration
 }
 
 // SinkContext tells a Writer who it is.

@@ -32,6 +32,9 @@ func (s *Stream[T]) To(name string, sink Sink[T]) *SinkRef {
 	if named, ok := sink.(fmt.Stringer); ok {
 		op.Detail = named.String()
 	}
+	if e, ok := sink.(Expiring); ok && op.Sink == Transactional {
+		op.Lifetime = e.Lifetime()
+	}
 	switch op.Sink {
 	case Plain, Idempotent:
 		op.New = func() plan.Instance { return &flushedSink[T]{sinkBase[T]{sink: sink}} }

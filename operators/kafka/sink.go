@@ -169,6 +169,9 @@ type sink[T any] struct {
 // Kind implements operators.Sink.
 func (s *sink[T]) Kind() operators.SinkKind { return operators.Transactional }
 
+// Lifetime implements operators.Expiring.
+func (s *sink[T]) Lifetime() time.Duration { return s.config.timeout }
+
 // Validate finds mistakes before the job runs.
 func (s *sink[T]) Validate() error {
 	return s.check(func() error {

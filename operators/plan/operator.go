@@ -319,8 +319,9 @@ type Operator struct {
 	New         func() Instance
 	Source      *SourceSpec // sources only; New is then nil
 	Sink        SinkKind
-	Sides       []string // tags of the side outputs it may write to
-	Inputs      []*Edge  // in port order; the inputs of a union share a port
+	Lifetime    time.Duration // of a sink's transactions outside; 0: for ever
+	Sides       []string      // tags of the side outputs it may write to
+	Inputs      []*Edge       // in port order; the inputs of a union share a port
 	Outputs     []*Edge
 	States      []*messages.StateSchema // declared, for the manifest and the check at restore
 	Chain       int                     // index in Plan.Chains

@@ -1,0 +1,78 @@
+package cluster_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirflow/weir/cluster"
+	"github.com/weirflow/weir/operators"
+)
+
+// expiring is an outside that gives up transactions.
+type expiring struct {
+	*outside
+	lifetime time.Duration
+}
+
+func (e expiring) Lifetime() time.Duration { return e.lifetime }
+
+// S18: a job without periodic checkpoints takes one in time, before the outside gives up
+// what its sink has open; and says why.
+func TestCheckpointBeforeTransactionsExpire(t *testing.T) {
+	o, f := newOutside(), newFeed()
+	f.add("a", 1, 2, 3)
+	committed := make(chan struct{}, 100)
+	o.onCommit = func(*outside, string) error {
+		committed <- struct{}{}
+		return nil
+	}
+	top := operators.NewTopology("lasting")
+	operators.From(top, "feed", f, operators.Monotonous[int64](nil)).To("out", expiring{o, 200 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	job, err := cluster.Start(ctx, top, cluster.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := job.Events(1000)
+	defer events.Close()
+	select {
+	case <-committed:
+	case <-ctx.Done():
+		t.Fatal("nothing was committed")
+	}
+	for e := range events.C() {
+		if strings.Contains(e.Text, `wanted by subtask`) {
+			if want := `a transaction of sink "out" is `; !strings.Contains(e.Text, want) || !strings.Contains(e.Text, "and lasts 200ms") {
+				t.Errorf("%s\nwant %s", e.Text, want)
+			}
+			break
+		}
+	}
+	cancel()
+	_ = job.Wait()
+}
+
+// A job whose checkpoints cannot come in time is refused before it runs.
+func TestCheckpointsLongerThanTransactions(t *testing.T) {
+	for want, c := range map[string]cluster.Checkpoints{
+		"": cluster.Every(time.Second),
+		`operator "out": it may take 15m0s until a checkpoint is complete (Config.Checkpoint: an interval of 5m0s, and Timeout), and a transaction of cluster_test.expiring lasts 15m0s; shorten those, or lengthen this`: cluster.Every(5 * time.Minute),
+	} {
+		top := operators.NewTopology("long")
+		operators.From(top, "feed", newFeed(), operators.Monotonous[int64](nil)).To("out", expiring{newOutside(), 15 * time.Minute})
+		_, err := cluster.Prepare(top, cluster.Config{Checkpoint: c})
+		if got := text(err); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
