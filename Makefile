@@ -47,8 +47,9 @@ sim: ## simulated jobs under faults: SEEDS=200; of all other simulations, weaker
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim$$' -sim.seeds=$(SEEDS)
 	go test ./cluster/sim -count=1 -timeout 60m -v -run '^TestSim.' -sim.seeds=$$(($(SEEDS) / 10 + 1))
 
-mutants: ## plant bugs and see that each is found, by drawn windows and joins or by the simulation
+mutants: ## plant bugs and see that each is found, by drawn windows and joins, by the tests on a stand-in for Kafka, or by the simulation
 	go test ./operators/doubt -count=1 -tags mutants -run Mutants -v -timeout 60m
+	go test ./operators/kafka -count=1 -tags mutants -run Mutants -v -timeout 60m
 	go test ./cluster/sim -count=1 -tags mutants -run Mutants -v -timeout 60m
 
 soak: MINUTES ?= 10

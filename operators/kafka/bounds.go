@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Start is where partitions begin that no checkpoint knows: FromEarliest, FromLatest,
@@ -133,7 +135,7 @@ func (s Start) find(ctx context.Context, c *client, of []partition, committed bo
 func (b bound) find(ctx context.Context, c *client, of []partition, committed bool) (map[partition]int64, error) {
 	switch b.kind {
 	case atLatest:
-		return c.offsets(ctx, of, atEnd, committed)
+		return c.offsets(ctx, of, atEnd, committed && !mutant.On("end-with-open"))
 	case atTime:
 		return offsetsAtTime(ctx, c, of, b.at, committed)
 	case atOffsets:

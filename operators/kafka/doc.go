@@ -42,14 +42,14 @@
 // it is reported as in doubt (operators.ErrInDoubt) with its partitions and offsets, and
 // its records are not in the topic.
 //
+// A job whose checkpoints take longer than a transaction lasts is refused, and one is
+// taken early when a transaction has half its life behind it. README.md says how to
+// choose, and what to do about a transaction in doubt.
+//
 // AtLeastOnce and Idempotent write without transactions.
 //
 // Readers see the records of Sink only with isolation.level=read_committed. The offsets of a
 // topic that transactions write have gaps, for their markers.
-//
-// # Not there yet
-//
-// A job is not told that a transaction comes near its end of time.
 //
 // # Brokers
 //

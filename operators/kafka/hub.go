@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/kafka/records"
 )
 
@@ -64,7 +65,7 @@ type chunk struct {
 }
 
 func (c *chunk) skip(b *records.Batch) bool {
-	if c.all {
+	if c.all || mutant.On("aborted-shown") {
 		return b.Control
 	}
 	return c.aborted.Skip(b)
@@ -495,7 +496,7 @@ func (h *hub) settle(f *feed, places map[partition]span) {
 	f.astray = false
 	switch {
 	case there.first <= f.next && f.next <= there.last: // a broker that was behind said so
-	case h.config.outOfRange == Earliest:
+	case h.config.outOfRange == Earliest || mutant.On("out-of-range-unsaid"):
 		f.seek(there.first)
 	case h.config.outOfRange == Latest:
 		f.seek(there.last)

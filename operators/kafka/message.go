@@ -3,6 +3,8 @@ package kafka
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/weirflow/weir/messages/mutant"
 )
 
 // Message is what an Encoder fills in for a record. It is valid during the call only.
@@ -45,6 +47,9 @@ func ByKey() Partitioner {
 	return func(m *Message, partitions int32) int32 {
 		if m.Key == nil {
 			return next(m, partitions)
+		}
+		if mutant.On("key-by-length") {
+			return int32(len(m.Key)) % partitions
 		}
 		return int32(murmur2(m.Key)&0x7fffffff) % partitions
 	}

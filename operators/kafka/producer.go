@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators/kafka/records"
 )
 
@@ -253,6 +254,10 @@ func (p *producer) takeLanes(broker int32) (lanes []*lane) {
 		if len(l.sealed) == 0 {
 			continue
 		}
+		if mutant.On("restamped") && l.stamped {
+			l.sequence++ // the broker takes the repeat for another batch
+			l.stamped = false
+		}
 		if !l.stamped {
 			as := p.as
 			as.Sequence = l.sequence
@@ -376,6 +381,9 @@ func (p *producer) acknowledge(l *lane, offset int64) {
 	}
 	l.sealed[0] = nil
 	l.sealed, l.sending, l.stamped, l.since = l.sealed[1:], false, false, time.Time{}
+	if mutant.On("sequence-by-batch") {
+		n = 1
+	}
 	l.sequence += n // it wraps around as the protocol's does
 	if l.sequence < 0 {
 		l.sequence -= -1 << 31

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators"
 )
 
@@ -214,7 +215,7 @@ func (s *source[T]) Start(ctx context.Context, splits []string, again bool) ([][
 	}
 	defer c.close()
 	start := s.config.start
-	if again {
+	if again && !mutant.On("discovered-late") {
 		start = FromEarliest()
 	}
 	return startsOf(ctx, c, splits, start, s.config.end, !s.config.uncommitted)
@@ -280,7 +281,9 @@ func (s *source[T]) commit(ctx context.Context, splits []string, positions [][]b
 		if err != nil {
 			return err
 		}
-		offsets[p] = at.next
+		if offsets[p] = at.next; mutant.On("commits-last-read") {
+			offsets[p]--
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()

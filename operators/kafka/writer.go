@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators"
 )
 
@@ -55,8 +56,11 @@ func (w *writer[T]) Recover(ctx context.Context, r operators.Recovery) error {
 		return err
 	}
 	for _, id := range lingering {
+		if mutant.On("orphans-left") {
+			break
+		}
 		// What others are to commit they abort afterwards, if its id was begun once more.
-		if !w.mayFence(id, r) || kept[id] && !mine[id] {
+		if !w.mayFence(id, r) || kept[id] && !mine[id] && !mutant.On("kept-fenced") {
 			continue
 		}
 		w.context.Step("kafka.fencing")
@@ -71,6 +75,9 @@ func (w *writer[T]) Recover(ctx context.Context, r operators.Recovery) error {
 // older attempt of this sink. Younger ones have taken over from this one.
 func (w *writer[T]) mayFence(id string, r operators.Recovery) bool {
 	subtask, attempt, ours := w.slots.owner(id)
+	if mutant.On("younger-fenced") {
+		return ours && subtask%r.Parallelism == r.Index
+	}
 	return ours && attempt < w.context.Attempt && subtask%r.Parallelism == r.Index
 }
 
@@ -206,7 +213,7 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 	if w.open == nil {
 		return nil, nil
 	}
-	if err := w.producer.flush(ctx); err != nil {
+	if err := w.producer.flush(ctx); err != nil && !mutant.On("prepared-unacknowledged") {
 		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
 	}
 	w.context.Step("kafka.flushed")
@@ -230,12 +237,14 @@ func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.Writer == w.id && !w.prepared[t.Number] {
+	if t.Writer == w.id && !w.prepared[t.Number] && !mutant.On("committed-again") {
 		return nil // it is confirmed, and its id may serve another transaction by now
 	}
 	err = t.end(ctx, w.client, true, w.config.patience)
 	if isFenced(err) {
-		err = w.settle(ctx, t, err)
+		if err = w.settle(ctx, t, err); mutant.On("fenced-is-committed") {
+			err = nil
+		}
 	}
 	if err != nil {
 		return t.explain("commit", 0, err)
