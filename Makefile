@@ -3,6 +3,7 @@
 INPUT   ?=
 KILLS   ?= 10
 SEED    ?= 1
+KAFKA   ?=
 SEEDS   ?= 200
 FUZZTIME ?= 10s
 
@@ -24,8 +25,8 @@ setup: rocksdb ## fetch Go modules and tools, install RocksDB; say what optional
 rocksdb: # what persistence/rocksdb is built with; TAGS=norocksdb does without
 	@case ",$(TAGS)," in *,norocksdb,*) ;; *) .ci/rocksdb ;; esac
 
-demo: ## taxi tips, killed and restarted: INPUT=trips.csv KILLS=10 SEED=1
-	go run ./examples/tips demo -input "$(INPUT)" -kills $(KILLS) -seed $(SEED)
+demo: ## taxi tips, killed and restarted: INPUT=trips.csv KILLS=10 SEED=1; KAFKA=fake or real: in Kafka
+	go run ./examples/tips demo -input "$(INPUT)" -kills $(KILLS) -seed $(SEED) -kafka "$(KAFKA)"
 
 test: rocksdb ## all tests; TAGS=norocksdb: those that need no RocksDB
 	go test ./...

@@ -24,38 +24,34 @@ const hourFormat = "2006-01-02T15:04"
 
 func formatHour(ms int64) string { return time.UnixMilli(ms).UTC().Format(hourFormat) }
 
-// A committed collects what a job has committed, every repetition included. It
-// reads a file once: what is committed does not change.
+// A committed collects what a job has committed, every repetition included.
 type committed struct {
 	Results map[zoneHour][]tally
 	Late    map[uint64][]*Trip
 	Rows    int   // in Results
 	Trips   int64 // counted in Results or in Late
 
-	folders workFolders
-	seen    map[string]bool
+	from outside
 }
 
-func newCommitted(folders workFolders) *committed {
-	return &committed{Results: map[zoneHour][]tally{}, Late: map[uint64][]*Trip{}, folders: folders, seen: map[string]bool{}}
+func newCommitted(from outside) *committed {
+	return &committed{Results: map[zoneHour][]tally{}, Late: map[uint64][]*Trip{}, from: from}
 }
 
 // refresh reads what was committed since the last call.
-func (c *committed) refresh() error {
-	return errors.Join(c.each(c.folders.results(), c.readRows), c.each(c.folders.late(), c.readLate))
-}
+func (c *committed) refresh() error { return c.from.refresh(c) }
 
-func (c *committed) each(folder string, read func(path string) error) error {
+func (f *fileOutside) each(folder string, read func(path string) error) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("committed: %w", err)
 	}
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || c.seen[path] {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || f.seen[path] {
 			continue
 		}
-		c.seen[path] = true
+		f.seen[path] = true
 		if err := read(path); err != nil {
 			return fmt.Errorf("committed: %w", err)
 		}
@@ -69,26 +65,38 @@ func (c *committed) readRows(path string) error {
 		return err
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var r row
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return fmt.Errorf("%s: %q: %w", path, lines.Text(), err)
-		}
-		hour, err := time.Parse(hourFormat, r.Hour)
-		if err != nil {
+		if err := c.addRow(lines.Bytes()); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		key := zoneHour{r.Zone, hour.UnixMilli()}
-		c.Results[key] = append(c.Results[key], tally{r.Trips, r.TipCents})
-		c.Rows++
-		c.Trips += r.Trips
 	}
 	return nil
 }
 
+// addRow takes a result in JSON.
+func (c *committed) addRow(text []byte) error {
+	var r row
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	hour, err := time.Parse(hourFormat, r.Hour)
+	if err != nil {
+		return err
+	}
+	key := zoneHour{r.Zone, hour.UnixMilli()}
+	c.Results[key] = append(c.Results[key], tally{r.Trips, r.TipCents})
+	c.Rows++
+	c.Trips += r.Trips
+	return nil
+}
+
+func (c *committed) addLate(t *Trip) {
+	c.Late[t.Id] = append(c.Late[t.Id], t)
+	c.Trips++
+}
+
 func (c *committed) readLate(path string) error {
 	return readTrips(path, func(t *Trip) error {
-		c.Late[t.Id] = append(c.Late[t.Id], t)
-		c.Trips++
+		c.addLate(t)
 		return nil
 	})
 }

@@ -110,7 +110,7 @@ func commit(t *testing.T, rows []row, late []*Trip) *committed {
 	if err := os.WriteFile(filepath.Join(w.late(), "a.pb"), lateText, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got := newCommitted(w)
+	got := newCommitted(newFileOutside(w))
 	if err := got.refresh(); err != nil {
 		t.Fatal(err)
 	}

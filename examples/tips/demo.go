@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -17,6 +19,7 @@ type demo struct {
 	Trips  int    // how many to generate
 	Kills  int
 	Seed   uint64
+	Kafka  string // "fake" or "real": the trips and results are in Kafka; "": in files
 	Folder workFolders
 	Out    io.Writer // progress and report
 }
@@ -30,12 +33,46 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.Kafka != "" {
+		return d.inKafka(ctx, count)
+	}
+	return d.liveDieAndJudge(ctx, newCommitted(newFileOutside(d.Folder)), count, nil)
+}
+
+func (d *demo) liveDieAndJudge(ctx context.Context, got *committed, count int, b broker) error {
 	start := time.Now()
-	got := newCommitted(d.Folder)
-	if err := d.liveAndDie(ctx, got, int64(count)); err != nil {
+	if err := d.liveAndDie(ctx, got, int64(count), b); err != nil {
 		return err
 	}
 	return d.judge(got, d.Kills, time.Since(start))
+}
+
+// inKafka is the demo with a broker.
+func (d *demo) inKafka(ctx context.Context, count int) (err error) {
+	b, err := startBroker(ctx, d.Kafka, d.Out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	k := newKafkaOutside(b.addresses())
+	if err := k.createTopics(ctx); err != nil {
+		return err
+	}
+	producer, err := startSelf(ctx, d.Folder, "produce", "-dir", string(d.Folder), "-brokers", strings.Join(b.addresses(), ","))
+	if err != nil {
+		return err
+	}
+	if err := <-producer.ended; err != nil {
+		return fmt.Errorf("%w\n%s", err, producer.lastWords())
+	}
+	if err := d.liveDieAndJudge(ctx, newCommitted(k), count, b); err != nil {
+		return err
+	}
+	if err := k.nothingOpen(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(d.Out, "  no transaction is open: readers of committed records are at the end of the topics")
+	return nil
 }
 
 // judge compares what was committed with the straight-line program.
@@ -73,15 +110,25 @@ func (d *demo) prepare() (int, error) {
 }
 
 // liveAndDie runs one process after another and kills all but the last.
-func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64) error {
+func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, b broker) error {
+	var brokers []string
+	crashing := map[int]bool{}
+	if b != nil {
+		brokers, crashing = b.addresses(), crashes(d.Kills, d.Seed)
+	}
 	watch := newProgress(d.Out, got, count)
 	defer watch.tick.Stop()
 	lives := drawLives(d.Kills, d.Seed)
 	rate := slowEnough(lives, count)
-	for _, life := range lives {
-		p, err := startJob(ctx, d.Folder, rate)
+	for i, life := range lives {
+		p, err := startJob(ctx, d.Folder, rate, brokers)
 		if err != nil {
 			return err
+		}
+		if crashing[i] {
+			if err := underCrash(ctx, b, watch, p); err != nil {
+				return err
+			}
 		}
 		if err := watch.until(p, time.After(life)); err != nil {
 			return err
@@ -91,7 +138,7 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64) erro
 		}
 		watch.kills++
 	}
-	last, err := startJob(ctx, d.Folder, 0) // reads as fast as it can
+	last, err := startJob(ctx, d.Folder, 0, brokers) // reads as fast as it can
 	if err != nil {
 		return err
 	}

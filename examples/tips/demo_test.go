@@ -30,6 +30,20 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// From Kafka into Kafka, with a stand-in for a broker in a process of its own.
+func TestDemoInKafka(t *testing.T) {
+	var out bytes.Buffer
+	d := &demo{Trips: 6000, Kills: 3, Seed: 5, Kafka: "fake", Folder: workFolders(t.TempDir()), Out: &out}
+	if err := d.run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, want := range []string{"6000 trips, 3 times killed and restarted", "exactly once", "no transaction is open"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in the report:\n%s", want, &out)
+		}
+	}
+}
+
 // The same trips are late in every run, at any speed.
 func TestLateTripsAreTheSame(t *testing.T) {
 	var runs [2]*committed
@@ -38,10 +52,10 @@ func TestLateTripsAreTheSame(t *testing.T) {
 		if _, err := writeTrips(w.trips(), generatedTrips(10_000, 11)); err != nil {
 			t.Fatal(err)
 		}
-		if err := runJob(t.Context(), w, rate); err != nil {
+		if err := runJob(t.Context(), w, newFileOutside(w), rate); err != nil {
 			t.Fatal(err)
 		}
-		runs[i] = newCommitted(w)
+		runs[i] = newCommitted(newFileOutside(w))
 		if err := runs[i].refresh(); err != nil {
 			t.Fatal(err)
 		}

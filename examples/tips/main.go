@@ -5,8 +5,11 @@
 //	tips                         a demo; what `make demo` does
 //	tips demo -kills 10          run, kill, restart, compare
 //	tips demo -input trips.csv   the same on real data
+//	tips demo -kafka fake        from Kafka into Kafka; fake is a stand-in for a broker
 //	tips soak -minutes 10        many demos beside a job whose memory is watched
-//	tips job -dir DIR            the job alone, over DIR/trips.pb
+//	tips job -dir DIR            the job alone, over DIR/trips.pb, or -brokers ADDRESSES
+//	tips produce -dir DIR -brokers ADDRESSES   copy DIR/trips.pb into Kafka
+//	tips broker                  a stand-in for a broker, until its input ends
 //	tips generate -dir DIR       write DIR/trips.pb
 //	tips check -dir DIR          compare what the job committed in DIR
 package main
@@ -17,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -43,6 +47,16 @@ type settings struct {
 	minutes float64
 	dir     string
 	rate    float64
+	kafka   string
+	brokers string
+}
+
+// outside is Kafka when there are brokers.
+func (s *settings) outside() outside {
+	if s.brokers != "" {
+		return newKafkaOutside(strings.Split(s.brokers, ","))
+	}
+	return newFileOutside(workFolders(s.dir))
 }
 
 func run(ctx context.Context, args []string) error {
@@ -59,17 +73,21 @@ func run(ctx context.Context, args []string) error {
 	case "soak":
 		return s.inWorkFolder(func(w workFolders) error {
 			long := time.Duration(s.minutes * float64(time.Minute))
-			return (&soak{For: long, Seed: s.seed, Folder: w, Out: os.Stdout}).run(ctx)
+			return (&soak{For: long, Seed: s.seed, Kafka: s.kafka, Folder: w, Out: os.Stdout}).run(ctx)
 		})
 	case "job":
-		return runJob(ctx, workFolders(s.dir), s.rate)
+		return runJob(ctx, workFolders(s.dir), s.outside(), s.rate)
+	case "produce":
+		return produce(ctx, workFolders(s.dir), newKafkaOutside(strings.Split(s.brokers, ",")))
+	case "broker":
+		return runFake()
 	case "generate":
 		_, err := s.demo(workFolders(s.dir)).prepare()
 		return err
 	case "check":
 		return s.check(workFolders(s.dir))
 	}
-	return fmt.Errorf("%q is nothing to do; say demo, soak, job, generate or check", args[0])
+	return fmt.Errorf("%q is nothing to do; say demo, soak, job, produce, broker, generate or check", args[0])
 }
 
 func parse(mode string, args []string) (*settings, error) {
@@ -82,6 +100,8 @@ func parse(mode string, args []string) (*settings, error) {
 	f.Float64Var(&s.minutes, "minutes", 10, "how long to soak")
 	f.StringVar(&s.dir, "dir", "", "work `folder`; a temporary one without it, removed after success")
 	f.Float64Var(&s.rate, "rate", 0, "trips a second that the job reads at most; 0 is as fast as it can")
+	f.StringVar(&s.kafka, "kafka", "", "fake or real: trips and results are in Kafka, not in files")
+	f.StringVar(&s.brokers, "brokers", "", "addresses of Kafka, for a job that reads and writes there")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -92,7 +112,7 @@ func parse(mode string, args []string) (*settings, error) {
 }
 
 func (s *settings) demo(w workFolders) *demo {
-	return &demo{Input: s.input, Trips: s.trips, Kills: s.kills, Seed: s.seed, Folder: w, Out: os.Stdout}
+	return &demo{Input: s.input, Trips: s.trips, Kills: s.kills, Seed: s.seed, Kafka: s.kafka, Folder: w, Out: os.Stdout}
 }
 
 // inWorkFolder gives f a folder. A temporary one goes when all went well.
@@ -111,7 +131,7 @@ func (s *settings) inWorkFolder(f func(workFolders) error) error {
 }
 
 func (s *settings) check(w workFolders) error {
-	got := newCommitted(w)
+	got := newCommitted(newFileOutside(w))
 	if err := got.refresh(); err != nil {
 		return err
 	}

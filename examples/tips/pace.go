@@ -23,6 +23,14 @@ func (p paced[T]) Open(ctx context.Context, split string, position []byte) (oper
 	return &pacedReader[T]{Reader: r, perSecond: p.perSecond, start: time.Now()}, nil
 }
 
+// Start is that of the source, if it has one.
+func (p paced[T]) Start(ctx context.Context, splits []string, again bool) ([][]byte, error) {
+	if s, ok := p.Source.(operators.Starter); ok {
+		return s.Start(ctx, splits, again)
+	}
+	return make([][]byte, len(splits)), nil
+}
+
 type pacedReader[T any] struct {
 	operators.Reader[T]
 	perSecond float64

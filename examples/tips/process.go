@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // process is the job in a process of its own, of the same program.
@@ -18,7 +19,12 @@ type process struct {
 }
 
 // startJob starts the job; it ends with ctx, if not before.
-func startJob(ctx context.Context, folder workFolders, perSecond float64) (*process, error) {
+func startJob(ctx context.Context, folder workFolders, perSecond float64, brokers []string) (*process, error) {
+	return startSelf(ctx, folder, "job", "-dir", string(folder), "-rate", strconv.FormatFloat(perSecond, 'f', 1, 64), "-brokers", strings.Join(brokers, ","))
+}
+
+// startSelf starts this program in a process of its own, whose output goes to the log.
+func startSelf(ctx context.Context, folder workFolders, args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -28,11 +34,11 @@ func startJob(ctx context.Context, folder workFolders, perSecond float64) (*proc
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, self, "job", "-dir", string(folder), "-rate", strconv.FormatFloat(perSecond, 'f', 1, 64))
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), runAsMain+"=1")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("job: %w", err)
+		return nil, fmt.Errorf("%s: %w", args[0], err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- describeExit(cmd.Wait()) }()

@@ -17,6 +17,7 @@ import (
 type soak struct {
 	For    time.Duration
 	Seed   uint64
+	Kafka  string // of the rounds, see demo
 	Folder workFolders
 	Out    io.Writer
 }
@@ -35,7 +36,7 @@ func (s *soak) run(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	job, err := startJob(ctx, steady.Folder, steadyRate)
+	job, err := startJob(ctx, steady.Folder, steadyRate, nil)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (s *soak) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(s.Out, "\n%d kills are survived; now the end of the job that was never killed\n", kills)
-	got := newCommitted(steady.Folder)
+	got := newCommitted(newFileOutside(steady.Folder))
 	watch := newProgress(s.Out, got, int64(count))
 	defer watch.tick.Stop()
 	if err := watch.until(job, nil); err != nil {
@@ -59,7 +60,7 @@ func (s *soak) run(ctx context.Context) error {
 func (s *soak) rounds(ctx context.Context, start time.Time) (kills int, err error) {
 	rng := rand.New(rand.NewPCG(s.Seed, 1))
 	for round := 1; time.Since(start) < s.For; round++ {
-		d := &demo{Trips: roundTrips, Kills: roundKills, Seed: rng.Uint64(), Folder: s.Folder.sub("round"), Out: io.Discard}
+		d := &demo{Trips: roundTrips, Kills: roundKills, Seed: rng.Uint64(), Kafka: s.Kafka, Folder: s.Folder.sub("round"), Out: io.Discard}
 		if err := d.run(ctx); err != nil {
 			return kills, fmt.Errorf("round %d, seed %d: %w", round, d.Seed, err)
 		}

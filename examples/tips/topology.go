@@ -4,14 +4,13 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/operators"
-	"github.com/weirflow/weir/operators/files"
 )
 
 // topology is the job: trips by pick-up zone and hour into results, and those
 // that come too late for their hour to the side. A rate above 0 slows it down.
-func topology(w workFolders, perSecond float64) *operators.Topology {
+func topology(o outside, perSecond float64) *operators.Topology {
 	top := operators.NewTopology("tips").Parallelism(2)
-	source := files.Protobuf[*Trip](w.trips())
+	source := o.trips()
 	if perSecond > 0 {
 		source = paced[*Trip]{source, perSecond}
 	}
@@ -22,8 +21,8 @@ func topology(w workFolders, perSecond float64) *operators.Topology {
 	hourly := operators.KeyBy(trips, (*Trip).GetPickupZone).Window(operators.Tumbling(time.Hour)).SideOutputLate(late)
 	tips := operators.Aggregate(hourly, "tips", sumTips{})
 
-	operators.Map(tips, "row", newRow).To("results", files.Sink[row](w.results()))
-	operators.SideOutput(tips, late).To("late", files.Sink[*Trip](w.late(), files.AsProtobuf))
+	operators.Map(tips, "row", newRow).To("results", o.results())
+	operators.SideOutput(tips, late).To("late", o.late())
 	return top
 }
 

@@ -12,7 +12,7 @@ func TestPlanPromisesExactlyOnce(t *testing.T) {
 	if _, err := writeTrips(w.trips(), generatedTrips(10, 1)); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := topology(w, 100).Build()
+	plan, err := topology(newFileOutside(w), 100).Build()
 	if err != nil {
 		t.Fatal(err)
 	}
