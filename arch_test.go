@@ -70,6 +70,8 @@ var layers = []layer{
 	{"operators/kafka/records", nil, nil, "a format is a pure kernel"},
 	{"operators/kafka", []string{"messages/...", "operators", "operators/kafka/records"}, []string{"github.com/twmb/franz-go/..."},
 		"a connector is written against the public API, as a user would write it"},
+	{"operators/kafka/kafkatest", nil, []string{"github.com/twmb/franz-go/..."},
+		"a broker knows nothing of who uses it"},
 	{"operators/...", []string{"messages/...", "operators"}, []string{"github.com/klauspost/compress/..."},
 		"a connector is written against the public API, as a user would write it"},
 	{"actors", []string{"messages/...", "actors/...", "persistence", "operators/plan"},

@@ -13,7 +13,7 @@ import (
 
 // public are the packages that a user's program imports, or whose types it gets:
 // whatever they export has a comment.
-var public = []string{"operators", "operators/files", "operators/operatortest", "operators/plan", "cluster", "coordinator",
+var public = []string{"operators", "operators/files", "operators/kafka/kafkatest", "operators/operatortest", "operators/plan", "cluster", "coordinator",
 	"persistence", "persistence/dir", "persistence/memory", "persistence/persistencetest"}
 
 func TestPackageDocs(t *testing.T) {
