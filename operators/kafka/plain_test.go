@@ -15,16 +15,16 @@ import (
 	"github.com/weirflow/weir/cluster"
 	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/kafka"
+	"github.com/weirflow/weir/persistence/memory"
 )
 
 // sumsWith runs the job of sums with a sink, through four failures, and gives how often
 // each sum is in the topic, how often it must be, and the last one of each user.
 func (s *stand) sumsWith(sink operators.Sink[tip]) (got, want map[tip]int, last map[int64]int64) {
 	s.t.Helper()
-	want = s.writeTips(10_000, 50)
-	panics, seen := []int64{1500, 4500, 7500, 11_500}, &atomic.Int64{}
-	config := cluster.Config{Checkpoint: cluster.Every(5 * time.Millisecond), Restart: cluster.FixedDelay{Attempts: 4, Delay: time.Millisecond}, BatchRecords: 64}
-	job, err := cluster.Run(s.t.Context(), s.sumsJob(sink, seen, panics, 2), config)
+	r := &sums{records: 10_000, every: 5 * time.Millisecond, panics: []int64{1500, 4500, 7500, 11_500}}
+	want = r.input(s)
+	job, err := cluster.Run(s.t.Context(), r.job(s, &atomic.Int64{}, 2, sink), r.config(memory.Store(0), true))
 	s.must(err)
 	if n := job.Status().Restarts; n < 3 {
 		s.t.Fatalf("the job was restarted %d times", n)
@@ -53,7 +53,7 @@ func TestAtLeastOnce(t *testing.T) {
 	if len(got) != len(want) || twice == 0 {
 		t.Errorf("%d different sums, want %d; %d repeated, want some", len(got), len(want), twice)
 	}
-	p, err := s.sumsJob(sink, &atomic.Int64{}, nil, 1).Build()
+	p, err := (&sums{}).job(s, &atomic.Int64{}, 1, sink).Build()
 	s.must(err)
 	if text := p.String(); !strings.Contains(text, "at least once") {
 		t.Errorf("the plan does not say what is promised:\n%s", text)

@@ -78,6 +78,7 @@ func (p *process) prepare() []byte {
 // visible gives what an outside reader of committed records sees, sorted.
 func (s *stand) visible() (values []string) {
 	s.t.Helper()
+	s.settle()
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("out"), text, kafka.EndingAt(kafka.UntilLatest())))
 	for split, reader := range r.readers {
 		got, _ := r.all(split, 1000)
@@ -91,9 +92,14 @@ func (s *stand) visible() (values []string) {
 // nothingOpen demands that no transaction is open: committed readers get to the end.
 func (s *stand) nothingOpen() {
 	s.t.Helper()
-	for _, p := range s.fake.PartitionInfos("out") {
-		if p.HighWatermark != p.LastStableOffset {
-			s.t.Errorf("partition %d: a transaction is open at %d of %d", p.Partition, p.LastStableOffset, p.HighWatermark)
+	s.settle()
+	if ids := s.transactions("Ongoing"); len(ids) > 0 {
+		s.t.Errorf("transactions are open: %q", ids)
+	}
+	all := s.ends("out", false)
+	for p, stable := range s.ends("out", true) {
+		if stable != all[p] {
+			s.t.Errorf("partition %d: a transaction is open at %d of %d", p, stable, all[p])
 		}
 	}
 }
@@ -147,6 +153,7 @@ func TestMessages(t *testing.T) {
 		headers, err := r.Headers()
 		return fmt.Sprintf("%d: %q null=%v, %q null=%v, %d ms, %v", r.Partition, r.Key, r.Key == nil, r.Value, r.Value == nil, r.Time, headers), err
 	}
+	s.settle()
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("out"), full, kafka.EndingAt(kafka.UntilLatest())))
 	got, _ := r.all("out:3", 10)
 	expect(t, "chosen", got, `3: "" null=true, "" null=true, 9 ms, [{a []} {b [99]}]`)

@@ -153,24 +153,6 @@ func TestStarts(t *testing.T) {
 	}
 }
 
-// commit commits an offset of a group that has no members.
-func (s *stand) commit(group, topic string, partition int32, offset int64) {
-	s.t.Helper()
-	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Group, req.Generation = group, -1
-	p := kmsg.NewOffsetCommitRequestTopicPartition()
-	p.Partition, p.Offset, p.LeaderEpoch = partition, offset, -1
-	topicPart := kmsg.NewOffsetCommitRequestTopic()
-	topicPart.Topic, topicPart.Partitions = topic, []kmsg.OffsetCommitRequestTopicPartition{p}
-	if info := s.fake.TopicInfo(topic); info != nil {
-		topicPart.TopicID = info.TopicID
-	}
-	req.Topics = append(req.Topics, topicPart)
-	resp, err := req.RequestWith(s.t.Context(), s.writer)
-	s.must(err)
-	s.must(kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode))
-}
-
 // What ends, ends there.
 func TestEnds(t *testing.T) {
 	s := newStand(t, 1, []string{"t"})
@@ -246,7 +228,7 @@ func TestMissingTopic(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `topic "typo" does not exist; create it, or correct its name`) {
 		t.Errorf("got %v", err)
 	}
-	if s.fake.TopicInfo("typo") != nil {
+	if _, _, there := s.topic("typo"); there {
 		t.Error("the topic was created")
 	}
 	_, err = s.tryOpen(kafka.Source(s.cluster, kafka.InPartitions("t", 0, 3), text))
@@ -268,7 +250,7 @@ func TestPatternAndDiscovery(t *testing.T) {
 	if len(r.readers) != 2 {
 		t.Fatalf("%d splits, want 2", len(r.readers))
 	}
-	s.must(s.fake.CreateTopic("in-d", 1, nil))
+	s.createTopic("in-d", 1)
 	s.write("in-d", 0, "first of d")
 	splits, err := source.Splits(t.Context())
 	s.must(err)
@@ -291,7 +273,7 @@ func TestOutOfRange(t *testing.T) {
 		s := newStand(t, 1, []string{"t"})
 		s.write("t", 0, numbers("", 5)...)
 		r := s.open(kafka.Source(s.cluster, kafka.InTopics("t"), text, kafka.OnOutOfRange(c.reset), kafka.StartingAt(kafka.FromOffsets(map[string]map[int32]int64{"t": {0: 1}}))))
-		s.must(s.fake.DeleteRecords("t", 0, 3))
+		s.deleteRecords("t", 0, 3)
 		if c.reset == kafka.None {
 			err := r.readers["t:0"].Read(t.Context(), &operators.Batch[string]{}, 10)
 			if err == nil || !strings.Contains(err.Error(), "t:0: offset 1 is not there: the partition has 3 to 4, as retention removed older records or the topic was cut off") {
@@ -312,8 +294,8 @@ func TestTopicCreatedAgain(t *testing.T) {
 	s.write("t", 0, numbers("", 3)...)
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("t"), text, kafka.Patience(time.Second)))
 	r.some("t:0", 2)
-	s.must(s.fake.DeleteTopic("t"))
-	s.must(s.fake.CreateTopic("t", 1, nil))
+	s.deleteTopic("t")
+	s.createTopic("t", 1)
 	for {
 		err := r.readers["t:0"].Read(t.Context(), &operators.Batch[string]{}, 10)
 		if err == nil {
@@ -461,14 +443,14 @@ func TestPositionPassesWhatIsAborted(t *testing.T) {
 	s.write("t", 0, "a")
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("t"), text))
 	r.some("t:0", 1)
-	at := r.readers["t:0"].Position()
 	s.end(s.begin("tx", "t", 0, "aborted"), kgo.TryAbort)
-	for bytes.Equal(at, r.readers["t:0"].Position()) {
+	end := s.open(kafka.Source(s.cluster, kafka.InTopics("t"), text, kafka.StartingAt(kafka.FromLatest()))).readers["t:0"].Position()
+	for !bytes.Equal(end, r.readers["t:0"].Position()) {
 		s.must(r.readers["t:0"].Read(t.Context(), &operators.Batch[string]{}, 10))
 	}
-	at = r.readers["t:0"].Position()
+	at := r.readers["t:0"].Position()
 	s.must(r.readers["t:0"].Close())
-	s.must(s.fake.DeleteRecords("t", 0, s.fake.PartitionInfo("t", 0).HighWatermark))
+	s.deleteRecords("t", 0, s.ends("t", false)[0])
 	s.write("t", 0, "next")
 	r.at("t:0", at)
 	expect(t, "after retention", r.some("t:0", 1), "next")
@@ -480,7 +462,7 @@ func TestOtherTopicsGoOn(t *testing.T) {
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("in", "gone"), text, kafka.Patience(4*time.Second)))
 	s.write("in", 0, "a")
 	r.some("in:0", 1)
-	s.must(s.fake.DeleteTopic("gone"))
+	s.deleteTopic("gone")
 	err := error(nil)
 	for err == nil {
 		err = r.readers["gone:0"].Read(t.Context(), &operators.Batch[string]{}, 10)

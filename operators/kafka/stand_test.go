@@ -16,16 +16,23 @@ import (
 	"github.com/weirflow/weir/operators/kafka"
 )
 
-// stand is a broker in this process, a stand-in for a real one, and who writes to it.
+// onReal makes stands on a real broker, while it is set: see real_test.go.
+var onReal func(t *testing.T, partitions int32, topics []string) *stand
+
+// stand is a broker, and who writes to it. The broker is in this process, a stand-in for
+// a real one, unless onReal says otherwise.
 type stand struct {
 	t       *testing.T
-	fake    *kfake.Cluster
+	fake    *kfake.Cluster // nil for a real one
 	cluster kafka.Cluster
 	writer  *kgo.Client
 }
 
 func newStand(t *testing.T, partitions int32, topics []string, options ...kfake.Opt) *stand {
 	t.Helper()
+	if onReal != nil {
+		return onReal(t, partitions, topics)
+	}
 	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(partitions, topics...)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +86,7 @@ func (s *stand) begin(id, topic string, partition int32, values ...string) *kgo.
 func (s *stand) end(c *kgo.Client, how kgo.TransactionEndTry) {
 	s.t.Helper()
 	s.must(c.EndTransaction(s.t.Context(), how))
+	s.settle()
 }
 
 func text(r *kafka.Record) (string, error) { return string(r.Value), nil }

@@ -55,7 +55,7 @@ func TestZombiesDoNoHarm(t *testing.T) {
 func (s *stand) aborted(attempt messages.Attempt, value string) []byte {
 	s.t.Helper()
 	handle := s.process(s.sink(kafka.TransactionTimeout(3*time.Second)), attempt, 0, 1).recover(operators.Recovery{}).write(value).prepare()
-	behind := s.fake.PartitionInfo("out", 0).HighWatermark
+	behind := s.ends("out", false)[0]
 	s.write("out", 0, "behind "+value)
 	from := kafka.FromOffsets(map[string]map[int32]int64{"out": {0: behind}})
 	r := s.open(kafka.Source(s.cluster, kafka.InTopics("out"), text, kafka.StartingAt(from)))

@@ -50,6 +50,7 @@ var alone = map[string]string{
 	"transaction.state.log.replication.factor": "1",
 	"transaction.state.log.min.isr":            "1",
 	"transaction.state.log.num.partitions":     "4",
+	"log.retention.ms":                         "-1",    // records of a test may be of any time
 	"auto.create.topics.enable":                "false", // a test that misspells a topic is to hear of it
 }
 
