@@ -31,17 +31,32 @@ func versions() *kversion.Versions {
 // client is a connection to a cluster. Each of fetching, producing and all else has a
 // connection to a broker of its own within it, so that none waits behind another. It
 // is for concurrent use.
-type client struct{ kgo *kgo.Client }
+type client struct {
+	kgo     *kgo.Client
+	cluster Cluster
+}
 
 func (c Cluster) connect(options ...kgo.Opt) (*client, error) {
 	k, err := kgo.NewClient(append(c.options(), options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c, err)
 	}
-	return &client{k}, nil
+	return &client{k, c}, nil
 }
 
 func (c *client) close() { c.kgo.Close() }
+
+// Request implements kmsg.Requestor: the request goes to who can answer it.
+func (c *client) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	resp, err := c.kgo.Request(ctx, req)
+	return resp, c.cluster.explain(err)
+}
+
+// ask sends a request to a certain broker.
+func (c *client) ask(ctx context.Context, broker int32, req kmsg.Request) (kmsg.Response, error) {
+	resp, err := c.kgo.Broker(int(broker)).Request(ctx, req)
+	return resp, c.cluster.explain(err)
+}
 
 // partition is one of a topic.
 type partition struct {
@@ -96,7 +111,7 @@ func (c *client) topics(ctx context.Context, names []string) (map[string]topicSt
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +195,7 @@ func (c *client) offsets(ctx context.Context, of []partition, at int64, committe
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +229,7 @@ func (c *client) groupOffsets(ctx context.Context, group string, of []partition)
 		g.Topics = append(g.Topics, t)
 	}
 	req.Groups = []kmsg.OffsetFetchRequestGroup{g}
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("offsets of group %q: %w", group, err)
 	}
@@ -256,7 +271,7 @@ func (c *client) commitOffsets(ctx context.Context, group string, of []partition
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, c)
 	if err != nil {
 		return fmt.Errorf("commit offsets to group %q: %w", group, err)
 	}

@@ -35,17 +35,17 @@ type Login struct {
 
 // Plain is SASL PLAIN.
 func Plain(user, password string) Login {
-	return Login{plain.Auth{User: user, Pass: password}.AsMechanism(), checkLogin("Plain", user, password)}
+	return Login{mechanism{plain.Auth{User: user, Pass: password}.AsMechanism()}, checkLogin("Plain", user, password)}
 }
 
 // ScramSHA256 is SASL SCRAM-SHA-256.
 func ScramSHA256(user, password string) Login {
-	return Login{scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), checkLogin("ScramSHA256", user, password)}
+	return Login{mechanism{scram.Auth{User: user, Pass: password}.AsSha256Mechanism()}, checkLogin("ScramSHA256", user, password)}
 }
 
 // ScramSHA512 is SASL SCRAM-SHA-512.
 func ScramSHA512(user, password string) Login {
-	return Login{scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), checkLogin("ScramSHA512", user, password)}
+	return Login{mechanism{scram.Auth{User: user, Pass: password}.AsSha512Mechanism()}, checkLogin("ScramSHA512", user, password)}
 }
 
 // OAuthBearer is SASL OAUTHBEARER. token gives a token that is valid now; it is asked
@@ -54,10 +54,10 @@ func OAuthBearer(token func(context.Context) (string, error)) Login {
 	if token == nil {
 		return Login{err: errors.New("OAuthBearer(nil): give it a function that gives tokens")}
 	}
-	return Login{mechanism: oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
+	return Login{mechanism: mechanism{oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 		t, err := token(ctx)
 		return oauth.Auth{Token: t}, err
-	})}
+	})}}
 }
 
 // String names the mechanism, and nothing else.

@@ -328,7 +328,7 @@ func (h *hub) fetch(ctx context.Context, broker int32) (asking, error) {
 		pause(ctx, leftWait*time.Millisecond) // somebody else's feed of the same partition is full
 		return nil, nil
 	}
-	resp, err := c.kgo.Broker(int(broker)).Request(ctx, req)
+	resp, err := c.ask(ctx, broker, req)
 	if err != nil {
 		return asked, err
 	}

@@ -291,7 +291,7 @@ func (p *producer) exchange(broker int32, lanes []*lane) error {
 	if p.txn != nil {
 		req.TransactionID = &p.txn.ID
 	}
-	resp, err := p.client.kgo.Broker(int(broker)).Request(p.ctx, req)
+	resp, err := p.client.ask(p.ctx, broker, req)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func beginTransaction(ctx context.Context, c *client, id string, timeout, patien
 		if id != "" {
 			req.TransactionalID, req.TransactionTimeoutMillis = &id, int32(timeout.Milliseconds())
 		}
-		resp, err := req.RequestWith(ctx, c.kgo)
+		resp, err := req.RequestWith(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (t *transaction) addPartitions(ctx context.Context, c *client, fresh []part
 			topic.Partitions = append(topic.Partitions, p.index)
 		}
 		req.Topics = append(req.Topics, topic)
-		resp, err := req.RequestWith(ctx, c.kgo)
+		resp, err := req.RequestWith(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (t *transaction) mark(ctx context.Context, c *client, patience time.Duratio
 	err := insist(ctx, patience, func() error {
 		req := kmsg.NewPtrAddOffsetsToTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = t.ID, t.PID, t.Epoch, t.ID
-		resp, err := req.RequestWith(ctx, c.kgo)
+		resp, err := req.RequestWith(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (t *transaction) commitMarker(ctx context.Context, c *client) error {
 	p.Offset, p.LeaderEpoch, p.Metadata = t.Number, -1, &t.Writer
 	topic.Topic, topic.Partitions = t.Topic, append(topic.Partitions, p)
 	req.Topics = append(req.Topics, topic)
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (t *transaction) end(ctx context.Context, c *client, commit bool, patience 
 	return insist(ctx, patience, func() error {
 		req := kmsg.NewPtrEndTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.ID, t.PID, t.Epoch, commit
-		resp, err := req.RequestWith(ctx, c.kgo)
+		resp, err := req.RequestWith(ctx, c)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (w *writer[T]) lingering(ctx context.Context) (ids []string, err error) {
 	err = insist(ctx, w.config.patience, func() error {
 		req := kmsg.NewPtrListTransactionsRequest()
 		req.StateFilters = []string{"Ongoing"}
-		resp, err := req.RequestWith(ctx, w.client.kgo)
+		resp, err := req.RequestWith(ctx, w.client)
 		if err != nil {
 			return err
 		}
