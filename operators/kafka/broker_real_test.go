@@ -57,6 +57,7 @@ func TestReal(t *testing.T) {
 			for _, s := range shared {
 				t.Run(s.name, s.test)
 			}
+			t.Run("KcatAgrees", testKcatAgrees)
 			kill := func() error { return nil }
 			if c.kills {
 				kill = func() error {

@@ -460,56 +460,6 @@ func TestMarkerExpires(t *testing.T) {
 	expect(t, "both", s.visible(), "a", "b")
 }
 
-// rights gives a user some operations on what begins with a name.
-func rights(kind kmsg.ACLResourceType, name string, operations ...kmsg.ACLOperation) (acls []kfake.ACL) {
-	for _, o := range operations {
-		acls = append(acls, kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypePrefixed, Operation: o, Allow: true})
-	}
-	return acls
-}
-
-// The rights that the package's documentation asks for are enough, and each that is
-// missing is told at the start, by name.
-func TestRights(t *testing.T) {
-	all := [][]kfake.ACL{
-		rights(kmsg.ACLResourceTypeTopic, "out", kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe),
-		rights(kmsg.ACLResourceTypeTopic, "out", kmsg.ACLOperationRead),
-		rights(kmsg.ACLResourceTypeTransactionalId, "job", kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe),
-		rights(kmsg.ACLResourceTypeGroup, "job", kmsg.ACLOperationRead),
-	}
-	for missing, want := range []string{
-		`topic "out"`, `this user may not use topic "out"; allow it Write, Describe and, for the transaction's marker, Read`,
-		"this user may not use the transactional id; allow it Write and Describe", "this user may not use the group of that name; allow it Read on groups", "",
-	} {
-		var acls []kfake.ACL
-		for i, some := range all {
-			if i != missing {
-				acls = append(acls, some...)
-			}
-		}
-		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "out"), kfake.EnableSASL(), kfake.EnableACLs(), kfake.User("PLAIN", "u", "p", acls...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(fake.Close)
-		s := &stand{t: t, fake: fake, cluster: kafka.Cluster{Brokers: fake.ListenAddrs(), SASL: kafka.Plain("u", "p")}}
-		w, err := s.sink(kafka.Patience(2*time.Second)).OpenTransactional(t.Context(), operators.SinkContext{
-			Operator: "sink", Parallelism: 1, Attempt: 1, Now: func() int64 { return 0 }, Step: func(string) {},
-		})
-		if err == nil {
-			t.Cleanup(func() { w.Close() })
-			err = w.Recover(t.Context(), operators.Recovery{Parallelism: 1})
-		}
-		if want == "" {
-			s.must(err)
-			p := &process{s, w}
-			s.must(p.write("a").w.Commit(t.Context(), p.prepare()))
-		} else if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %s", err, want)
-		}
-	}
-}
-
 // A transaction is not aborted while a batch of it may still reach the broker.
 func TestAbortWaits(t *testing.T) {
 	s := newStand(t, 1, []string{"out"})

@@ -45,7 +45,7 @@ func newStand(t *testing.T, partitions int32, topics []string, options ...kfake.
 
 func (s *stand) connect(options ...kgo.Opt) *kgo.Client {
 	s.t.Helper()
-	options = append([]kgo.Opt{kgo.SeedBrokers(s.cluster.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, options...)
+	options = append([]kgo.Opt{kgo.SeedBrokers(s.cluster.Brokers...), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner())}, options...)
 	c, err := kgo.NewClient(options...)
 	if err != nil {
 		s.t.Fatal(err)
