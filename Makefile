@@ -12,10 +12,10 @@ TAGS    ?=
 export GOFLAGS += $(if $(TAGS),-tags=$(TAGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rocksdb demo test race lint doubt sim mutants soak bench fuzz generate clean
+.PHONY: help setup rocksdb demo test test-kafka race lint doubt sim mutants soak bench fuzz generate clean
 
 help: ## say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: rocksdb ## fetch Go modules and tools, install RocksDB; say what optional programs are missing
 	go mod download
@@ -31,13 +31,20 @@ demo: ## taxi tips, killed and restarted: INPUT=trips.csv KILLS=10 SEED=1; KAFKA
 test: rocksdb ## all tests; TAGS=norocksdb: those that need no RocksDB
 	go test ./...
 
+test-kafka: KAFKA ?=
+test-kafka: ## the Kafka connector on real brokers, which are killed; by apt Java, Maven and kcat: KAFKA=4.1.1 for one
+	.ci/kafka
+	go test -tags kafka -p 1 -count=1 -timeout 60m ./operators/kafka/... -run '^TestReal$(if $(KAFKA),$$/^$(KAFKA)$$)'
+
 race: rocksdb ## all tests under the race detector
 	go test -race ./...
 
 lint: rocksdb ## formatting, vet, staticcheck, generated code
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt -w is due for: $$bad"; exit 1; }
 	go vet ./...
+	go vet -tags kafka ./operators/kafka/...
 	go tool staticcheck ./...
+	go tool staticcheck -tags kafka ./operators/kafka/...
 	.ci/generated
 
 doubt: MINUTES ?= 1

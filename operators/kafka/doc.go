@@ -67,5 +67,6 @@
 // # Testing
 //
 // The package's tests run against a stand-in for a broker, github.com/twmb/franz-go's
-// kfake, in the test's own process; so can yours.
+// kfake, in the test's own process; so can yours. Package kafkatest runs real brokers, and
+// make test-kafka these tests on them, with others that kill them.
 package kafka

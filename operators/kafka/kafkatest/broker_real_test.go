@@ -36,7 +36,7 @@ func start(t *testing.T, o kafkatest.Options) *kafkatest.Broker {
 }
 
 // What was acknowledged is there after kill -9, and after a stop, in the folder that was given.
-func TestDataStay(t *testing.T) {
+func TestRealDataStay(t *testing.T) {
 	o := kafkatest.Options{Version: "4.1.1", TransactionVersion: 1, Dir: t.TempDir(), Properties: map[string]string{"auto.create.topics.enable": "true"}}
 	b := start(t, o)
 	write(t, b, "before")
@@ -76,7 +76,7 @@ func write(t *testing.T, b *kafkatest.Broker, value string) {
 }
 
 // Stop leaves neither a process nor a temporary folder behind.
-func TestStopLeavesNothing(t *testing.T) {
+func TestRealStopLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	b := start(t, kafkatest.Options{Version: "4.1.1"})
 	pid := b.Process()
@@ -90,7 +90,7 @@ func TestStopLeavesNothing(t *testing.T) {
 }
 
 // A start that is given up, and one that cannot be, leave no process, and say why.
-func TestStartFails(t *testing.T) {
+func TestRealStartFails(t *testing.T) {
 	_, err := kafkatest.Start(t.Context(), kafkatest.Options{Version: "4.1.1", Dir: t.TempDir(), Properties: map[string]string{"num.partitions": "x"}})
 	if err == nil || !strings.Contains(err.Error(), "num.partitions") {
 		t.Errorf("got %v", err)
