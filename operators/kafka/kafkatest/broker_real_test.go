@@ -4,6 +4,7 @@ package kafkatest_test
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,23 @@ func TestRealStopLeavesNothing(t *testing.T) {
 	}
 }
 
+// A port that is taken is told as such, so that Start can take another one.
+func TestRealPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := map[string]string{
+		"listeners": "PLAIN://" + l.Addr().String() + ",CONTROLLER://127.0.0.1:16001", "advertised.listeners": "PLAIN://" + l.Addr().String(),
+		"controller.quorum.voters": "1@127.0.0.1:16001",
+	}
+	_, err = kafkatest.Start(t.Context(), kafkatest.Options{Version: "4.1.1", Dir: t.TempDir(), Properties: taken})
+	if err == nil || !strings.Contains(err.Error(), "a port was taken by another program") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A start that is given up, and one that cannot be, leave no process, and say why.
 func TestRealStartFails(t *testing.T) {
 	_, err := kafkatest.Start(t.Context(), kafkatest.Options{Version: "4.1.1", Dir: t.TempDir(), Properties: map[string]string{"num.partitions": "x"}})
@@ -100,7 +118,7 @@ func TestRealStartFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, "broker.log")) {
 		t.Errorf("got %v", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := kafkatest.Start(ctx, kafkatest.Options{Version: "4.1.1", Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "deadline exceeded") {
 		t.Errorf("got %v", err)
