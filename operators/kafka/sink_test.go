@@ -11,7 +11,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
 
 	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators"
@@ -214,9 +216,26 @@ func TestAnswerOfCommitLost(t *testing.T) {
 		s.must(p.w.Commit(t.Context(), handle))
 		s.must(p.w.Commit(t.Context(), p.prepare()))
 	}
+	prepared := p.write("prepared").prepare()
+	s.must(p.w.Commit(t.Context(), handle)) // it does not free the id of what is prepared
+	last := p.write("last").prepare()
+	s.must(p.w.Commit(t.Context(), prepared))
+	s.must(p.w.Commit(t.Context(), last))
 	again := s.process(s.sink(), 2, 0, 1).recover(operators.Recovery{Commit: [][]byte{handle}, Keep: [][]byte{handle}, Restored: true})
 	s.must(again.w.Commit(t.Context(), handle))
-	expect(t, "all", s.visible(), "more 0", "more 1", "more 2", "more 3", "more 4", "one", "three", "two")
+	expect(t, "all", s.visible(), "last", "more 0", "more 1", "more 2", "more 3", "more 4", "one", "prepared", "three", "two")
+}
+
+// Keys go where Kafka's own clients put them.
+func TestKeysGoWhereOthersPutThem(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "key")
+		partitions := rapid.IntRange(1, 100).Draw(t, "partitions")
+		want := kgo.StickyKeyPartitioner(nil).ForTopic("out").Partition(&kgo.Record{Key: key}, partitions)
+		if got := kafka.ByKey()(&kafka.Message{Key: key}, int32(partitions)); got != int32(want) {
+			t.Fatalf("partition %d, want %d", got, want)
+		}
+	})
 }
 
 // S18: what the broker has aborted in the meantime is reported as in doubt, with what it
