@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/weirflow/weir/operators/kafka/kafkatest"
 )
 
 // broker is a Kafka broker, or what stands in for one.
@@ -28,9 +30,44 @@ func startBroker(ctx context.Context, kind string, out io.Writer) (broker, error
 	case "fake":
 		fmt.Fprintln(out, "the broker is a stand-in that keeps everything in memory (franz-go's kfake), in a process of its own")
 		return startFake(ctx)
+	case "real":
+		return startReal(ctx, out)
 	}
-	return nil, fmt.Errorf("-kafka %s: say fake, or nothing for files", kind)
+	return nil, fmt.Errorf("-kafka %s: say fake or real, or nothing for files", kind)
 }
+
+// realVersion does not lose the end of a transaction when it is killed, as 4.3 and 4.4 may.
+const realVersion = "4.1.1"
+
+// realBroker is Kafka.
+type realBroker struct {
+	*kafkatest.Broker
+	out    io.Writer
+	deaths int
+}
+
+func startReal(ctx context.Context, out io.Writer) (*realBroker, error) {
+	b, err := kafkatest.Start(ctx, kafkatest.Options{Version: realVersion})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "Kafka %s, at %s\n", realVersion, b.Addr())
+	return &realBroker{Broker: b, out: out}, nil
+}
+
+func (r *realBroker) addresses() []string { return []string{r.Addr()} }
+
+func (r *realBroker) crash(ctx context.Context) error {
+	r.Kill()
+	if err := r.Restart(ctx); err != nil {
+		return err
+	}
+	r.deaths++
+	fmt.Fprintf(r.out, "        the broker was killed, too, and is back: %d times by now\n", r.deaths)
+	return nil
+}
+
+func (r *realBroker) stop() error { return r.Stop(context.Background()) }
 
 // fakeBroker is a process of this program that runs kfake. It is never killed: it would
 // have nothing to come back with.
@@ -96,12 +133,9 @@ func crashes(lives int, seed uint64) map[int]bool {
 	return all
 }
 
-// crashAfter is how long the job runs before the broker dies under it.
-const crashAfter = meanLife / 4
-
-// underCrash has the broker crash while a job runs.
-func underCrash(ctx context.Context, b broker, watch *progress, job *process) error {
-	if err := watch.until(job, time.After(crashAfter)); err != nil {
+// underCrash has the broker crash while a job runs, after a while.
+func underCrash(ctx context.Context, b broker, watch *progress, job *process, after time.Duration) error {
+	if err := watch.until(job, time.After(after)); err != nil {
 		return err
 	}
 	return b.crash(ctx)

@@ -24,8 +24,14 @@ type demo struct {
 	Out    io.Writer // progress and report
 }
 
-// meanLife is how long a process lives on average before it is killed.
-const meanLife = 600 * time.Millisecond
+// meanLife is how long a process lives on average before it is killed. A real
+// broker is slower to let the next one begin, and dies as well.
+func (d *demo) meanLife() time.Duration {
+	if d.Kafka == "real" {
+		return 2400 * time.Millisecond
+	}
+	return 600 * time.Millisecond
+}
 
 // run gives an error unless all that was committed is what had to be.
 func (d *demo) run(ctx context.Context) error {
@@ -118,15 +124,15 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, b br
 	}
 	watch := newProgress(d.Out, got, count)
 	defer watch.tick.Stop()
-	lives := drawLives(d.Kills, d.Seed)
-	rate := slowEnough(lives, count)
+	lives := drawLives(d.Kills, d.Seed, d.meanLife())
+	rate := slowEnough(lives, d.meanLife(), count)
 	for i, life := range lives {
 		p, err := startJob(ctx, d.Folder, rate, brokers)
 		if err != nil {
 			return err
 		}
 		if crashing[i] {
-			if err := underCrash(ctx, b, watch, p); err != nil {
+			if err := underCrash(ctx, b, watch, p, d.meanLife()/4); err != nil {
 				return err
 			}
 		}
@@ -147,8 +153,8 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, b br
 
 // slowEnough gives the trips per second at which all lives together cannot
 // reach the end of the input, so that every death hits work in progress.
-func slowEnough(lives []time.Duration, count int64) float64 {
-	total := meanLife
+func slowEnough(lives []time.Duration, mean time.Duration, count int64) float64 {
+	total := mean
 	for _, life := range lives {
 		total += life
 	}
@@ -157,11 +163,11 @@ func slowEnough(lives []time.Duration, count int64) float64 {
 
 // drawLives draws how long each process lives. Every fourth dies while it still
 // recovers from the death before.
-func drawLives(n int, seed uint64) []time.Duration {
+func drawLives(n int, seed uint64, mean time.Duration) []time.Duration {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	lives := make([]time.Duration, n)
 	for i := range lives {
-		lives[i] = meanLife/2 + time.Duration(rng.Int64N(int64(meanLife)))
+		lives[i] = mean/2 + time.Duration(rng.Int64N(int64(mean)))
 		if rng.IntN(4) == 0 {
 			lives[i] /= 8
 		}
