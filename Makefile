@@ -61,7 +61,7 @@ mutants: ## plant bugs and see that each is found, by drawn windows and joins, b
 	go test ./cluster/sim -count=1 -tags mutants -run Mutants -v -timeout 60m
 
 soak: MINUTES ?= 10
-soak: ## real processes, many kills, memory watched: MINUTES=10; KAFKA=real: the rounds in Kafka
+soak: ## real processes, many kills, memory watched: MINUTES=10; KAFKA=real: in Kafka
 	go run ./examples/tips soak -minutes $(MINUTES) -seed $(SEED) -kafka "$(KAFKA)"
 
 bench: ## engine against hand-written loops, the table of BENCHMARKS.md

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -34,51 +33,21 @@ func (d *demo) meanLife() time.Duration {
 }
 
 // run gives an error unless all that was committed is what had to be.
-func (d *demo) run(ctx context.Context) error {
+func (d *demo) run(ctx context.Context) (err error) {
 	count, err := d.prepare()
 	if err != nil {
 		return err
 	}
-	if d.Kafka != "" {
-		return d.inKafka(ctx, count)
-	}
-	return d.liveDieAndJudge(ctx, newCommitted(newFileOutside(d.Folder)), count, nil)
-}
-
-func (d *demo) liveDieAndJudge(ctx context.Context, got *committed, count int, b broker) error {
-	start := time.Now()
-	if err := d.liveAndDie(ctx, got, int64(count), b); err != nil {
-		return err
-	}
-	return d.judge(got, d.Kills, time.Since(start))
-}
-
-// inKafka is the demo with a broker.
-func (d *demo) inKafka(ctx context.Context, count int) (err error) {
-	b, err := startBroker(ctx, d.Kafka, d.Out)
+	st, err := d.setUp(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	k := newKafkaOutside(b.addresses())
-	if err := k.createTopics(ctx); err != nil {
+	defer func() { err = errors.Join(err, st.close()) }()
+	got, start := newCommitted(st), time.Now()
+	if err := d.liveAndDie(ctx, got, int64(count), st); err != nil {
 		return err
 	}
-	producer, err := startSelf(ctx, d.Folder, "produce", "-dir", string(d.Folder), "-brokers", strings.Join(b.addresses(), ","))
-	if err != nil {
-		return err
-	}
-	if err := <-producer.ended; err != nil {
-		return fmt.Errorf("%w\n%s", err, producer.lastWords())
-	}
-	if err := d.liveDieAndJudge(ctx, newCommitted(k), count, b); err != nil {
-		return err
-	}
-	if err := k.nothingOpen(ctx); err != nil {
-		return err
-	}
-	fmt.Fprintln(d.Out, "  no transaction is open: readers of committed records are at the end of the topics")
-	return nil
+	return errors.Join(d.judge(got, d.Kills, time.Since(start)), st.check(ctx, d.Out))
 }
 
 // judge compares what was committed with the straight-line program.
@@ -116,23 +85,22 @@ func (d *demo) prepare() (int, error) {
 }
 
 // liveAndDie runs one process after another and kills all but the last.
-func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, b broker) error {
-	var brokers []string
+func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, st *stage) error {
 	crashing := map[int]bool{}
-	if b != nil {
-		brokers, crashing = b.addresses(), crashes(d.Kills, d.Seed)
+	if st.broker != nil {
+		crashing = crashes(d.Kills, d.Seed)
 	}
 	watch := newProgress(d.Out, got, count)
 	defer watch.tick.Stop()
 	lives := drawLives(d.Kills, d.Seed, d.meanLife())
 	rate := slowEnough(lives, d.meanLife(), count)
 	for i, life := range lives {
-		p, err := startJob(ctx, d.Folder, rate, brokers)
+		p, err := startJob(ctx, d.Folder, rate, st.brokers())
 		if err != nil {
 			return err
 		}
 		if crashing[i] {
-			if err := underCrash(ctx, b, watch, p, d.meanLife()/4); err != nil {
+			if err := underCrash(ctx, st.broker, watch, p, d.meanLife()/4); err != nil {
 				return err
 			}
 		}
@@ -144,7 +112,7 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, b br
 		}
 		watch.kills++
 	}
-	last, err := startJob(ctx, d.Folder, 0, brokers) // reads as fast as it can
+	last, err := startJob(ctx, d.Folder, 0, st.brokers()) // reads as fast as it can
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 type soak struct {
 	For    time.Duration
 	Seed   uint64
-	Kafka  string // of the rounds, see demo
+	Kafka  string // see demo
 	Folder workFolders
 	Out    io.Writer
 }
@@ -27,16 +27,22 @@ const (
 	roundTrips     = 100_000
 	roundKills     = 20
 	killsPerMinute = 20 // at least, or the soak was none
+	killsWithKafka = 8  // the same with a real broker, which dies twice a round
 )
 
-func (s *soak) run(ctx context.Context) error {
-	steady := &demo{Trips: int(s.For.Seconds() * steadyRate), Seed: s.Seed, Folder: s.Folder.sub("steady"), Out: s.Out}
+func (s *soak) run(ctx context.Context) (err error) {
+	steady := &demo{Trips: int(s.For.Seconds() * steadyRate), Seed: s.Seed, Kafka: s.Kafka, Folder: s.Folder.sub("steady"), Out: s.Out}
 	count, err := steady.prepare()
 	if err != nil {
 		return err
 	}
+	st, err := steady.setUp(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
 	start := time.Now()
-	job, err := startJob(ctx, steady.Folder, steadyRate, nil)
+	job, err := startJob(ctx, steady.Folder, steadyRate, st.brokers())
 	if err != nil {
 		return err
 	}
@@ -47,13 +53,13 @@ func (s *soak) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(s.Out, "\n%d kills are survived; now the end of the job that was never killed\n", kills)
-	got := newCommitted(newFileOutside(steady.Folder))
+	got := newCommitted(st)
 	watch := newProgress(s.Out, got, int64(count))
 	defer watch.tick.Stop()
 	if err := watch.until(job, nil); err != nil {
 		return err
 	}
-	return errors.Join(steady.judge(got, 0, time.Since(start)), memory.judge(s.Out), s.enough(kills))
+	return errors.Join(steady.judge(got, 0, time.Since(start)), st.check(ctx, s.Out), memory.judge(s.Out), s.enough(kills))
 }
 
 // rounds runs demos until the time is over and gives the number of kills.
@@ -74,7 +80,11 @@ func (s *soak) rounds(ctx context.Context, start time.Time) (kills int, err erro
 }
 
 func (s *soak) enough(kills int) error {
-	if want := int(s.For.Minutes() * killsPerMinute); kills < want {
+	perMinute := killsPerMinute
+	if s.Kafka == "real" {
+		perMinute = killsWithKafka
+	}
+	if want := int(s.For.Minutes() * float64(perMinute)); kills < want {
 		return fmt.Errorf("only %d kills in %v, at least %d make a soak", kills, s.For, want)
 	}
 	return nil

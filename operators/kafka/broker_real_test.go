@@ -38,6 +38,7 @@ var shared = []struct {
 	{"OutOfRange", TestOutOfRange}, {"TopicCreatedAgain", TestTopicCreatedAgain}, {"Malformed", TestMalformed}, {"GivenUp", TestGivenUp},
 	{"ReadersOfOnePartition", TestReadersOfOnePartition}, {"LittleAtATime", TestLittleAtATime}, {"PositionPassesWhatIsAborted", TestPositionPassesWhatIsAborted},
 	{"CommitShows", TestCommitShows}, {"Messages", TestMessages}, {"AnotherProcessCommits", TestAnotherProcessCommits},
+	{"CommittedBeforeDeath", TestCommittedBeforeDeath},
 	{"AnswerOfCommitLost", TestAnswerOfCommitLost}, {"InDoubt", TestInDoubt}, {"FewerSubtasks", TestFewerSubtasks},
 	{"PreparedByOthersIsLeftAlone", TestPreparedByOthersIsLeftAlone}, {"ManyPrepared", TestManyPrepared}, {"AbortOpen", TestAbortOpen},
 	{"LargeRecords", TestLargeRecords}, {"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},

@@ -26,6 +26,7 @@ var planted = []struct{ name, what string }{
 	{"prepared-unacknowledged", "a checkpoint holds what no broker has acknowledged"},
 	{"fenced-is-committed", "a transaction that somebody else has ended counts as committed"},
 	{"committed-again", "a commit that is repeated is carried out on what has the id by now"},
+	{"open-hides-marker", "a later transaction of an id, which no checkpoint knows, hides whether an earlier one was committed"},
 	{"any-marker-proves", "the marker of another writer proves a transaction"},
 	{"any-sink", "another sink's transactions are taken for one's own"},
 	{"sequence-by-batch", "sequences count batches, not records"},

@@ -175,6 +175,22 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// S18, S28: a process has committed, has prepared once more under the same id, and dies
+// before that checkpoint is complete. Another one commits what was committed again: it
+// finds that out though the later transaction is open, and ends that.
+func TestCommittedBeforeDeath(t *testing.T) {
+	s := newStand(t, 1, []string{"out"})
+	first := s.process(s.sink(), 1, 0, 1).recover(operators.Recovery{}).write("committed")
+	handle := first.prepare()
+	s.must(first.w.Commit(t.Context(), handle))
+	first.write("of no checkpoint").prepare()
+	second := s.process(s.sink(), 2, 0, 1)
+	second.recover(operators.Recovery{Commit: [][]byte{handle}, Keep: [][]byte{handle}, Restored: true, Attempt: 2})
+	s.nothingOpen()
+	s.must(second.write("next").w.Commit(t.Context(), second.prepare()))
+	expect(t, "at the end", s.visible(), "committed", "next")
+}
+
 // S8, S18, S28: a process dies after it has prepared; another one commits by the handle,
 // twice, and what the first had open beside it is gone.
 func TestAnotherProcessCommits(t *testing.T) {
