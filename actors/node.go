@@ -94,5 +94,8 @@ func (n *node) process(port int, keyer plan.Keyer, b *plan.Batch) (err error) {
 		keyer.Hash(b)
 	}
 	n.in += uint64(b.Len())
+	if n.sink != nil && b.Len() > 0 {
+		n.sink.age.onRecords()
+	}
 	return n.fail(n.inst.Process(port, b))
 }

@@ -177,6 +177,7 @@ func (k *sink) commitOne(ctx context.Context, p *messages.Prepared) error {
 // abandon drops the open transaction of an attempt that is over. What is
 // prepared stays for the next attempt, which knows whether it is decided.
 func (k *sink) abandon(log *slog.Logger) {
+	k.age.stop()
 	if !k.open {
 		return
 	}

@@ -13,12 +13,14 @@ import (
 // then still to come of its life is for the checkpoint and the commit.
 //
 // Invariant: began holds a time for each pending transaction of this attempt, in
-// their order, and one for the open one behind them.
+// their order, and one for the open one behind them; notBegun while nothing is in it.
 type age struct {
-	sink  *sink
-	began []int64 // ms
-	armed bool
+	sink   *sink
+	began  []int64 // ms
+	cancel func()  // of the next check; nil: none is set
 }
+
+const notBegun = -1
 
 // ageCheck asks a sink to look at its transactions.
 type ageCheck struct{ sink *sink }
@@ -26,11 +28,17 @@ type ageCheck struct{ sink *sink }
 func (a *age) lifetime() time.Duration { return a.sink.n.op.Lifetime }
 
 func (a *age) onBegin() {
-	if a.lifetime() == 0 {
-		return
+	if a.lifetime() > 0 {
+		a.began = append(a.began, notBegun)
 	}
-	a.began = append(a.began, a.sink.s.now())
-	a.arm()
+}
+
+// onRecords notes when the open transaction begins in truth.
+func (a *age) onRecords() {
+	if n := len(a.began); n > 0 && a.began[n-1] == notBegun {
+		a.began[n-1] = a.sink.s.now()
+		a.arm()
+	}
 }
 
 // onPrepared forgets a transaction in which nothing was.
@@ -47,15 +55,22 @@ func (a *age) onCommitted() {
 }
 
 func (a *age) arm() {
-	if !a.armed {
-		a.armed = true
-		a.sink.s.after(a.lifetime()/4, &ageCheck{a.sink})
+	if a.cancel == nil {
+		a.cancel = a.sink.s.o.Env.After(a.lifetime()/4, a.sink.s.self, &ageCheck{a.sink})
+	}
+}
+
+// stop ends the checks, so that nothing holds on to an attempt that is over.
+func (a *age) stop() {
+	if a.cancel != nil {
+		a.cancel()
+		a.cancel = nil
 	}
 }
 
 func (a *age) check() {
-	a.armed = false
-	if len(a.began) == 0 {
+	a.cancel = nil
+	if len(a.began) == 0 || a.began[0] == notBegun {
 		return
 	}
 	a.arm()
@@ -64,7 +79,8 @@ func (a *age) check() {
 		return
 	}
 	s := a.sink.s
-	reason := fmt.Sprintf("a transaction of sink %q is %v old, and lasts %v", a.sink.n.op.Name, old, a.lifetime())
-	a.sink.n.rt.Logger.Warn("a checkpoint is wanted", "reason", reason)
-	s.tell(&messages.CheckpointWanted{Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(), Reason: reason})
+	s.tell(&messages.CheckpointWanted{
+		Job: string(s.o.Job), Attempt: uint64(s.attempt), Subtask: s.id.Proto(),
+		Reason: fmt.Sprintf("a transaction of sink %q is %v old, and lasts %v", a.sink.n.op.Name, old, a.lifetime()),
+	})
 }

@@ -32,21 +32,31 @@ func Prepare(top *operators.Topology, cfg Config) (*Deployment, error) {
 	if err := errors.Join(err, cfg.Validate()); err != nil {
 		return nil, err
 	}
-	if err := checkLifetimes(p, cfg.Checkpoint); err != nil {
+	if cfg.Checkpoint, err = fitLifetimes(p, cfg.Checkpoint); err != nil {
 		return nil, err
 	}
 	return &Deployment{Plan: p, Config: cfg.withDefaults(p)}, nil
 }
 
-// checkLifetimes sees that the transactions of sinks last until they are committed.
-func checkLifetimes(p *plan.Plan, c coordinator.Checkpoints) (err error) {
+// fitLifetimes sees that the transactions of sinks last until they are committed. A
+// checkpoint that is taken early is asked for with a quarter of that time left.
+func fitLifetimes(p *plan.Plan, c coordinator.Checkpoints) (_ coordinator.Checkpoints, err error) {
 	for _, op := range p.Operators {
-		if longest := c.Longest(); op.Lifetime > 0 && longest >= op.Lifetime {
-			err = errors.Join(err, fmt.Errorf("operator %q: it may take %v until a checkpoint is complete (Config.Checkpoint: an interval of %v, and Timeout), and a transaction of %s lasts %v; shorten those, or lengthen this",
-				op.Name, longest, c.Interval, op.Detail, op.Lifetime))
+		if op.Lifetime > 0 {
+			c = c.Within(op.Lifetime)
 		}
 	}
-	return err
+	for _, op := range p.Operators {
+		longest := c.Longest()
+		if c.Interval == 0 {
+			longest = op.Lifetime*3/4 + c.Timeout
+		}
+		if op.Lifetime > 0 && longest >= op.Lifetime {
+			err = errors.Join(err, fmt.Errorf("operator %q: it may take %v until what it writes is committed (Config.Checkpoint: Interval %v, Timeout %v), and a transaction of %s lasts %v; shorten those, or lengthen this",
+				op.Name, longest, c.Interval, c.Timeout, op.Detail, op.Lifetime))
+		}
+	}
+	return c, err
 }
 
 // Coordinator gives the props of the job's coordinator on a node. onDone is

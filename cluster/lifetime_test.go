@@ -57,15 +57,22 @@ func TestCheckpointBeforeTransactionsExpire(t *testing.T) {
 
 // A job whose checkpoints cannot come in time is refused before it runs.
 func TestCheckpointsLongerThanTransactions(t *testing.T) {
-	for want, c := range map[string]cluster.Checkpoints{
-		"": cluster.Every(time.Second),
-		`operator "out": it may take 15m0s until a checkpoint is complete (Config.Checkpoint: an interval of 5m0s, and Timeout), and a transaction of cluster_test.expiring lasts 15m0s; shorten those, or lengthen this`: cluster.Every(5 * time.Minute),
+	const remedy = "and a transaction of cluster_test.expiring lasts 15m0s; shorten those, or lengthen this"
+	for _, c := range []struct {
+		checkpoints cluster.Checkpoints
+		want        string
+	}{
+		{cluster.Every(time.Second), ""},
+		{cluster.Checkpoints{}, ""},
+		{cluster.Every(13 * time.Minute), `operator "out": it may take 16m0s until what it writes is committed (Config.Checkpoint: Interval 13m0s, Timeout 3m0s), ` + remedy},
+		{cluster.Checkpoints{Interval: time.Minute, Timeout: 8 * time.Minute}, `operator "out": it may take 16m0s until what it writes is committed (Config.Checkpoint: Interval 1m0s, Timeout 8m0s), ` + remedy},
+		{cluster.Checkpoints{Timeout: 4 * time.Minute}, `operator "out": it may take 15m15s until what it writes is committed (Config.Checkpoint: Interval 0s, Timeout 4m0s), ` + remedy},
 	} {
 		top := operators.NewTopology("long")
 		operators.From(top, "feed", newFeed(), operators.Monotonous[int64](nil)).To("out", expiring{newOutside(), 15 * time.Minute})
-		_, err := cluster.Prepare(top, cluster.Config{Checkpoint: c})
-		if got := text(err); got != want {
-			t.Errorf("%s\nwant %s", got, want)
+		_, err := cluster.Prepare(top, cluster.Config{Checkpoint: c.checkpoints})
+		if got := text(err); got != c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
 		}
 	}
 }

@@ -20,7 +20,8 @@ type Checkpoints struct {
 	// periodic trigger, so that slow checkpoints leave time for work. Default 0.
 	MinPause time.Duration
 	// Timeout is how long subtasks may take to make their parts durable; then
-	// the checkpoint has failed. Default 10 minutes.
+	// the checkpoint has failed. Default 10 minutes, or a fifth of the time that a
+	// transaction of a sink lasts, if that is less.
 	Timeout time.Duration
 	// MaxConcurrent is how many checkpoints may be under way at once. Only 1,
 	// the default, is possible: a barrier never meets another one's alignment.
@@ -46,13 +47,24 @@ func Every(interval time.Duration) Checkpoints {
 	return Checkpoints{Interval: interval, every: true}
 }
 
-// Longest is the longest time from one periodic trigger until the next checkpoint is
-// complete, as long as none fails; 0 without periodic checkpoints.
+// Longest is the longest time from the barrier of one periodic checkpoint until the
+// next is complete, as long as none fails; 0 without periodic checkpoints. Both may take
+// as long as Timeout, and the second is not triggered before the first has ended.
 func (c Checkpoints) Longest() time.Duration {
 	if c.Interval <= 0 {
 		return 0
 	}
-	return max(c.Interval, c.MinPause) + cmp.Or(c.Timeout, defaultTimeout)
+	timeout := cmp.Or(c.Timeout, defaultTimeout)
+	return max(c.Interval, timeout+c.MinPause) + timeout
+}
+
+// Within gives Timeout, if none is set, a default that fits a bound: a fifth of it, and
+// no more than the usual default.
+func (c Checkpoints) Within(bound time.Duration) Checkpoints {
+	if c.Timeout == 0 {
+		c.Timeout = min(bound/5, defaultTimeout)
+	}
+	return c
 }
 
 // Validate names the first option that cannot be, its value and the remedy.

@@ -86,11 +86,16 @@ func (j *job) onDecline(m *messages.CheckpointDecline) {
 	}
 }
 
-// onWanted takes a checkpoint now, whatever the interval and pause.
+// onWanted takes a checkpoint now, whatever the interval and pause, unless one is
+// being taken.
 func (j *job) onWanted(m *messages.CheckpointWanted) {
-	if r := j.maybeRegion(m.GetAttempt()); r != nil && r.owns(m.GetSubtask().ID()) && j.ending == nil {
+	r := j.maybeRegion(m.GetAttempt())
+	if r == nil || !r.owns(m.GetSubtask().ID()) || j.ending != nil {
+		return
+	}
+	if taken, actions := j.protocol.Want(j.now()); taken {
 		j.emitCheckpoint(slog.LevelWarn, 0, "wanted by subtask %v: %s", m.GetSubtask().ID(), m.GetReason())
-		j.do(j.protocol.Request(j.now()))
+		j.do(actions)
 	}
 }
 

@@ -121,6 +121,15 @@ func (p *Protocol) Request(now time.Time) []Action {
 	return p.next(now)
 }
 
+// Want is Request by somebody who will ask again: it is not for the time when a
+// checkpoint is under way, or was asked for.
+func (p *Protocol) Want(now time.Time) (taken bool, out []Action) {
+	if p.round != nil || p.wanted {
+		return false, nil
+	}
+	return true, p.Request(now)
+}
+
 // End says that sources read no more and the next checkpoint is to be the last.
 func (p *Protocol) End(now time.Time) []Action {
 	p.ending = true
