@@ -47,7 +47,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.liveAndDie(ctx, got, int64(count), st); err != nil {
 		return err
 	}
-	return errors.Join(d.judge(got, d.Kills, time.Since(start)), st.check(ctx, d.Out))
+	if err := st.settle(ctx, got, d.Out); err != nil {
+		return err
+	}
+	return d.judge(got, d.Kills, time.Since(start))
 }
 
 // judge compares what was committed with the straight-line program.

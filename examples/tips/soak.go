@@ -59,7 +59,10 @@ func (s *soak) run(ctx context.Context) (err error) {
 	if err := watch.until(job, nil); err != nil {
 		return err
 	}
-	return errors.Join(steady.judge(got, 0, time.Since(start)), st.check(ctx, s.Out), memory.judge(s.Out), s.enough(kills))
+	if err := st.settle(ctx, got, s.Out); err != nil {
+		return err
+	}
+	return errors.Join(steady.judge(got, 0, time.Since(start)), memory.judge(s.Out), s.enough(kills))
 }
 
 // rounds runs demos until the time is over and gives the number of kills.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // stage is where one run of the job reads and writes: its work folder, or a broker of its
@@ -52,17 +53,30 @@ func (s *stage) brokers() []string {
 	return s.broker.addresses()
 }
 
-// check demands that nothing is left open, and says so.
-func (s *stage) check(ctx context.Context, out io.Writer) error {
+// settle waits until nothing is open, which it demands, and reads what is committed then:
+// a broker ends a transaction in its partitions a little after it has said that it did.
+func (s *stage) settle(ctx context.Context, got *committed, out io.Writer) error {
 	if s.kafka == nil {
-		return nil
+		return got.refresh()
 	}
-	if err := s.kafka.nothingOpen(ctx); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for again := time.NewTicker(50 * time.Millisecond); ; {
+		err := s.kafka.nothingOpen(ctx)
+		if err == nil {
+			again.Stop()
+			fmt.Fprintln(out, "no transaction is open: readers of committed records are at the end of the topics")
+			return got.refresh()
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
 	}
-	fmt.Fprintln(out, "  no transaction is open: readers of committed records are at the end of the topics")
-	return nil
 }
+
+const settleWithin = 30 * time.Second
 
 func (s *stage) close() error {
 	if s.broker == nil {
