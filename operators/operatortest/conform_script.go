@@ -1,0 +1,213 @@
+package operatortest
+
+import "fmt"
+
+// A body is what a job does between its restore and its end, in these verbs:
+//
+//	write    a batch to every subtask; the second of them misses every other one
+//	prepare  of every subtask, for the next checkpoint, and Begin
+//	publish  the newest checkpoint that is prepared is complete: it is decided
+//	commit   what the newest complete checkpoint holds and is not committed
+//	again    Commit once more for all that ever was
+const (
+	plain      = "write prepare publish commit write prepare write publish commit"
+	overlapped = "write prepare write publish prepare commit write publish commit"
+	cancelled  = "write prepare write prepare publish commit"
+	repeated   = "write prepare publish commit again write again prepare again publish commit again"
+	short      = "write prepare publish commit"
+)
+
+// span says which points of a life count.
+type span int
+
+const (
+	anywhere  span = iota // before each call, and at each step that the sink marks
+	calls                 // before each call
+	restoring             // anywhere until the first batch
+)
+
+// ending is how a life ends.
+type ending string
+
+const (
+	dies       ending = "dies"                               // no call any more but Close, when all is over
+	aborts     ending = "aborts, and is not closed"          // as one does that hangs in Close
+	stops      ending = "aborts and closes"                  // as subtasks do when another one failed
+	closesLate ending = "closes when its successor is at it" // without an abort
+	goesOn     ending = "goes on after its successor has recovered"
+	goesOnLate ending = "goes on after its successor has prepared"
+)
+
+// lifePlan is an attempt of a job: its subtasks' calls, and where it ends.
+type lifePlan struct {
+	body        string
+	parallelism int
+	reverse     bool // the last subtask comes first
+	where       span
+	at          int // the point at which it ends, counted from 1; 0: behind the last call
+	how         ending
+	fault       int // it is not to end there, but a call to meet this fault, from 1
+}
+
+// move is how a job restarts.
+type move struct {
+	from, to int
+	reverse  bool
+}
+
+var conformMoves = []move{{1, 1, false}, {1, 2, true}, {2, 1, false}, {2, 2, false}}
+
+// conformKit runs all scenarios against a sink.
+type conformKit[T any] struct {
+	sink  ConformSink[T]
+	count int    // scenarios so far
+	title string // of the last one
+}
+
+func (k *conformKit[T]) all() error {
+	for _, part := range []func() error{k.undisturbed, k.deaths, k.endings, k.recoveries, k.faults} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undisturbed watches the outside at every call of attempts that nothing befalls.
+func (k *conformKit[T]) undisturbed() error {
+	for _, body := range []string{short, plain, overlapped, cancelled, repeated} {
+		for p := 1; p <= 2; p++ {
+			life := lifePlan{body: body, parallelism: p, how: stops}
+			if _, err := k.run("nothing happens", true, life, life); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deaths has the first attempt die at every point.
+func (k *conformKit[T]) deaths() error {
+	for _, m := range conformMoves {
+		if err := k.each("the first attempt dies", m, lifePlan{body: plain, how: dies}); err != nil {
+			return err
+		}
+	}
+	for _, body := range []string{overlapped, cancelled} {
+		if err := k.each("the first attempt dies", move{1, 1, false}, lifePlan{body: body, how: dies}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endings has the first attempt end otherwise, before every call.
+func (k *conformKit[T]) endings() error {
+	for _, how := range []ending{aborts, stops, closesLate, goesOn, goesOnLate} {
+		for _, m := range []move{{1, 1, false}, {2, 1, false}} {
+			life := lifePlan{body: plain, where: calls, how: how}
+			if err := k.each("the first attempt "+string(how), m, life); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// each runs a first life that ends at one point after the other, and a second one.
+func (k *conformKit[T]) each(title string, m move, first lifePlan) error {
+	first.parallelism = m.from
+	second := lifePlan{body: short, parallelism: m.to, reverse: m.reverse, how: dies}
+	for first.at = 1; ; first.at++ {
+		reached, err := k.run(title, false, first, second)
+		if err != nil || !reached {
+			return err
+		}
+	}
+}
+
+// recoveries has attempts die at every point of their restores, again and again.
+func (k *conformKit[T]) recoveries() error {
+	for _, body := range []string{"write prepare write", "write prepare publish write", "write prepare publish commit write prepare write"} {
+		for _, m := range conformMoves {
+			for _, times := range []int{1, 2, 3} {
+				if err := k.recoverAgain(body, m, times); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (k *conformKit[T]) recoverAgain(body string, m move, times int) error {
+	for at := 1; ; at++ {
+		lives := []lifePlan{{body: body, parallelism: m.from, how: dies}}
+		for i := range times {
+			p := []int{m.to, m.from}[i%2]
+			lives = append(lives, lifePlan{body: short, parallelism: p, reverse: m.reverse, where: restoring, at: at, how: dies})
+		}
+		reached, err := k.run(fmt.Sprintf("%d attempts die while they recover", times), false, lives...)
+		if err != nil || !reached {
+			return err
+		}
+	}
+}
+
+// faults has every call of two attempts meet every fault of the outside.
+func (k *conformKit[T]) faults() error {
+	outside := k.sink.Outside()
+	n := len(outside.Faults)
+	outside.close()
+	for fault := 1; fault <= n; fault++ {
+		for first := range 2 {
+			if err := k.faultAt(fault, first == 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (k *conformKit[T]) faultAt(fault int, first bool) error {
+	for at := 1; ; at++ {
+		sick := lifePlan{body: plain, parallelism: 1, where: calls, at: at, how: dies, fault: fault}
+		lives := []lifePlan{sick}
+		if !first {
+			lives = []lifePlan{{body: "write prepare publish write", parallelism: 1, how: dies}, sick}
+		}
+		reached, err := k.run("the outside fails", false, lives...)
+		if err != nil || !reached {
+			return err
+		}
+	}
+}
+
+// run runs a scenario, and behind it an attempt that nothing befalls. It tells whether
+// one of them reached the point where it was to end.
+func (k *conformKit[T]) run(title string, watched bool, lives ...lifePlan) (reached bool, err error) {
+	k.count++
+	k.title = title
+	w := &conformWorld[T]{sink: &k.sink, outside: k.sink.Outside(), watched: watched}
+	defer w.outside.close()
+	defer w.closeAll()
+	for _, p := range lives {
+		l := w.newLife(p)
+		if err := w.live(l); err != nil {
+			return false, w.explain(err)
+		}
+		reached = reached || p.at > 0 && l.seen >= p.at
+	}
+	last := w.newLife(lifePlan{body: short, parallelism: 1, how: stops})
+	if err := w.live(last); err != nil {
+		return false, w.explain(err)
+	}
+	w.closeAll()
+	return reached, w.explain(w.final())
+}
+
+func (o *ConformOutside[T]) close() {
+	if o.Close != nil {
+		o.Close()
+	}
+}
