@@ -48,7 +48,7 @@ type ConformFault struct {
 // Conform holds a transactional sink to the contract of operators.TransactionalWriter. It
 // makes the calls that a job makes, without a job, and has processes die before each
 // of them and at each step that the sink marks (SinkContext.Step), in a job that starts,
-// in one that goes on and in one that recovers, up to three times in a row, at the same
+// in one that goes on and in one that recovers, once and three times in a row, at the same
 // parallelism and another one. Attempts that are given up die, abort, close late, or go
 // on for a while, as one does that has not heard of its successor.
 //

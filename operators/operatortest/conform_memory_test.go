@@ -67,23 +67,29 @@ func (m *memory) answer() error {
 	return nil
 }
 
+// memoryWriter keeps the records of the open transaction with the process, until Prepare.
 type memoryWriter struct {
 	m     *memory
 	c     operators.SinkContext
 	count int
 	id    string
-	own   []int // of the open transaction, with the process
+	own   []int
+	late  map[string][]int // defect: what was prepared and is not durable
 }
 
 func (w *memoryWriter) Recover(_ context.Context, r operators.Recovery) error {
-	if w.m.defect == "orphan not removed" {
-		return nil
-	}
 	for id, tx := range w.m.open {
-		kept := slices.ContainsFunc(r.Keep, func(h []byte) bool { return handleID(h) == id }) && w.m.defect != "abort after the decision"
-		older := tx.attempt < int(r.Attempt) || w.m.defect == "younger ones aborted"
-		mine := tx.subtask%r.Parallelism == r.Index || w.m.defect == "abort after the decision"
-		if older && mine && !kept {
+		kept := slices.ContainsFunc(r.Keep, func(h []byte) bool { return string(h) == id })
+		mine := tx.subtask%r.Parallelism == r.Index
+		switch w.m.defect {
+		case "orphan not removed":
+			continue
+		case "abort after the decision":
+			kept, mine = false, true
+		case "younger ones aborted":
+			tx.attempt = 0
+		}
+		if tx.attempt < int(r.Attempt) && mine && !kept {
 			w.c.Step("memory.aborting")
 			delete(w.m.open, id)
 		}
@@ -91,13 +97,20 @@ func (w *memoryWriter) Recover(_ context.Context, r operators.Recovery) error {
 	return w.m.answer()
 }
 
+// Begin takes an id that is not in use. One that was is not free, for its commit may be
+// repeated.
 func (w *memoryWriter) Begin(context.Context) error {
 	w.count++
 	if w.m.defect == "a transaction is reused" {
-		w.count = 1
+		for w.count = 1; w.m.open[w.name()] != nil; w.count++ {
+		}
 	}
-	w.id, w.own = fmt.Sprintf("%d-%d-%d", w.c.Attempt, w.c.Index, w.count), nil
+	w.id, w.own = w.name(), nil
 	return nil
+}
+
+func (w *memoryWriter) name() string {
+	return fmt.Sprintf("%d-%d-%d", w.c.Attempt, w.c.Index, w.count)
 }
 
 func (w *memoryWriter) Write(_ context.Context, b *operators.Batch[int]) error {
@@ -109,36 +122,34 @@ func (w *memoryWriter) Prepare(context.Context) ([]byte, error) {
 	if len(w.own) == 0 {
 		return nil, nil
 	}
-	tx := &memoryTx{attempt: int(w.c.Attempt), subtask: w.c.Index, numbers: w.own}
+	tx := w.m.open[w.id]
+	if tx == nil || w.m.defect != "records of a retry stay" {
+		tx = &memoryTx{attempt: int(w.c.Attempt), subtask: w.c.Index}
+	}
+	tx.numbers = append(tx.numbers, w.own...)
+	if w.m.defect == "prepared before it is durable" {
+		w.late, tx.numbers = map[string][]int{w.id: tx.numbers}, nil
+	}
 	w.m.open[w.id] = tx
 	w.c.Step("memory.prepared")
-	if err := w.m.answer(); err != nil {
-		return nil, err
-	}
-	if w.m.defect == "prepared before it is durable" {
-		tx.numbers = nil // they come with the commit
-	}
-	return fmt.Appendf(nil, "%s", w.id), nil
+	return []byte(w.id), w.m.answer()
 }
 
-func handleID(handle []byte) string { return string(handle) }
-
 func (w *memoryWriter) Commit(_ context.Context, handle []byte) error {
-	m, id := w.m, handleID(handle)
+	m, id := w.m, string(handle)
 	tx := m.open[id]
 	switch {
 	case m.defect == "answers without a commit" && strings.HasSuffix(id, "2"):
+		return nil
+	case m.loses && m.defect == "an answer is lost and believed":
 		return nil
 	case tx == nil && m.committed[id]:
 		return m.answer()
 	case tx == nil:
 		return fmt.Errorf("transaction %s is gone: %w", id, operators.ErrInDoubt)
 	}
-	if tx.numbers == nil && w.id != "" {
-		tx.numbers = w.own
-	}
 	w.c.Step("memory.committing")
-	m.numbers = append(m.numbers, tx.numbers...)
+	m.numbers = append(append(m.numbers, tx.numbers...), w.late[id]...)
 	m.committed[id] = true
 	if m.defect != "commit not idempotent" {
 		delete(m.open, id)
