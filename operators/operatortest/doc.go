@@ -37,13 +37,25 @@
 // An operator with two inputs has all the same: Two gives a TwoInput, which brings
 // records and watermarks of either, and RunTwoInputScript runs a TwoInputScript.
 //
+// Conform holds a sink of one's own with transactions to its contract: processes die
+// before each call that a job makes, and at each step that the sink marks; what they leave
+// is recovered, by others and by more or fewer of them; and attempts go on that have not
+// heard of their successors. It needs a function that opens an outside anew and one that
+// reads what is committed there; a failure is a numbered list of calls, with the records
+// that are missing, that are there twice, and that must not be there:
+//
+//	operatortest.Conform(t, operatortest.ConformSink[int]{
+//		Value:   func(n int) int { return n },
+//		Outside: func() operatortest.ConformOutside[int] { return newLedger().outside() },
+//	})
+//
 // # What is real and what is not
 //
 // The operators are those that run in a job, made from the same plan, with its
 // key groups, partitioning, parallelism, merging of watermarks, timers and codecs
 // of state. Time stands still unless AdvanceProcessingTime moves it. What is not
 // here: barriers and their alignment, back-pressure, idle inputs, watermark
-// strategies, readers and writers, the two-phase commit, and the order in which
+// strategies, readers and writers, the two-phase commit (but for Conform), and the order in which
 // records of several subtasks meet by chance. The simulation in cluster/sim has
 // all of these. An output that refuses a record now and then has no meaning here:
 // an operator's output never refuses, for a job asks for credit before it takes a
