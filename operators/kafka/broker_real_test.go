@@ -38,10 +38,10 @@ var shared = []struct {
 	{"OutOfRange", TestOutOfRange}, {"TopicCreatedAgain", TestTopicCreatedAgain}, {"Malformed", TestMalformed}, {"GivenUp", TestGivenUp},
 	{"ReadersOfOnePartition", TestReadersOfOnePartition}, {"LittleAtATime", TestLittleAtATime}, {"PositionPassesWhatIsAborted", TestPositionPassesWhatIsAborted},
 	{"CommitShows", TestCommitShows}, {"Messages", TestMessages}, {"AnotherProcessCommits", TestAnotherProcessCommits},
-	{"CommittedBeforeDeath", TestCommittedBeforeDeath},
 	{"AnswerOfCommitLost", TestAnswerOfCommitLost}, {"InDoubt", TestInDoubt}, {"FewerSubtasks", TestFewerSubtasks},
 	{"PreparedByOthersIsLeftAlone", TestPreparedByOthersIsLeftAlone}, {"ManyPrepared", TestManyPrepared}, {"AbortOpen", TestAbortOpen},
-	{"LargeRecords", TestLargeRecords}, {"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
+	{"LargeRecords", TestLargeRecords}, {"CommittedBeforeAnotherWasPrepared", TestCommittedBeforeAnotherWasPrepared}, {"WritingAgainIsNotWaitedFor", TestWritingAgainIsNotWaitedFor},
+	{"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
 	{"AbortedIsNeverCommitted", TestAbortedIsNeverCommitted}, {"SinksAreApart", TestSinksAreApart},
 	{"KafkaToKafka", TestKafkaToKafka}, {"OffsetsAreCommitted", TestOffsetsAreCommitted},
 }

@@ -78,10 +78,12 @@ func (p *process) prepare() []byte {
 }
 
 // visible gives what an outside reader of committed records sees, sorted.
-func (s *stand) visible() (values []string) {
+func (s *stand) visible() []string { return s.visibleIn("out") }
+
+func (s *stand) visibleIn(topic string) (values []string) {
 	s.t.Helper()
 	s.settle()
-	r := s.open(kafka.Source(s.cluster, kafka.InTopics("out"), text, kafka.EndingAt(kafka.UntilLatest())))
+	r := s.open(kafka.Source(s.cluster, kafka.InTopics(topic), text, kafka.EndingAt(kafka.UntilLatest())))
 	for split, reader := range r.readers {
 		got, _ := r.all(split, 1000)
 		values = append(values, got...)
@@ -173,22 +175,6 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-}
-
-// S18, S28: a process has committed, has prepared once more under the same id, and dies
-// before that checkpoint is complete. Another one commits what was committed again: it
-// finds that out though the later transaction is open, and ends that.
-func TestCommittedBeforeDeath(t *testing.T) {
-	s := newStand(t, 1, []string{"out"})
-	first := s.process(s.sink(), 1, 0, 1).recover(operators.Recovery{}).write("committed")
-	handle := first.prepare()
-	s.must(first.w.Commit(t.Context(), handle))
-	first.write("of no checkpoint").prepare()
-	second := s.process(s.sink(), 2, 0, 1)
-	second.recover(operators.Recovery{Commit: [][]byte{handle}, Keep: [][]byte{handle}, Restored: true, Attempt: 2})
-	s.nothingOpen()
-	s.must(second.write("next").w.Commit(t.Context(), second.prepare()))
-	expect(t, "at the end", s.visible(), "committed", "next")
 }
 
 // S8, S18, S28: a process dies after it has prepared; another one commits by the handle,
@@ -520,5 +506,56 @@ func TestAbortWaits(t *testing.T) {
 	}
 	close(release)
 	s.must(<-done)
+	s.nothingOpen()
+}
+
+// S18, S28: a process dies whose transactional id serves another transaction already, which
+// is prepared, in a checkpoint that was never completed. Its successor makes sure that the
+// first one is committed at once: it must not wait for the end of the other, for which it
+// is itself to see, behind its commits.
+func TestCommittedBeforeAnotherWasPrepared(t *testing.T) {
+	for _, options := range [][]kafka.SinkOption{nil, {kafka.KeepOutput(1 << 20)}} {
+		s := newStand(t, 1, []string{"out"})
+		first := s.process(s.sink(options...), 1, 0, 1).recover(operators.Recovery{}).write("committed")
+		handle := first.prepare()
+		s.must(first.w.Commit(t.Context(), handle))
+		first.write("never decided").prepare()
+		second := s.process(s.sink(options...), 2, 0, 1).recover(operators.Recovery{Commit: [][]byte{handle}, Keep: [][]byte{handle}, Restored: true})
+		s.must(second.write("next").w.Commit(t.Context(), second.prepare()))
+		expect(t, "visible", s.visible(), "committed", "next")
+		s.nothingOpen()
+	}
+}
+
+// S18: the process dies that writes kept output again, when the marker is in and nothing
+// is decided: the next one does it anew, and does not wait for the broker to give up.
+func TestWritingAgainIsNotWaitedFor(t *testing.T) {
+	s := newStand(t, 1, []string{"out"})
+	keep := kafka.KeepOutput(1 << 20)
+	handle := s.process(s.sink(keep), 1, 0, 1).recover(operators.Recovery{}).write("kept").prepare()
+	for _, id := range s.transactions("Ongoing") {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.TransactionalID, req.TransactionTimeoutMillis = &id, 60_000
+		_, err := req.RequestWith(t.Context(), s.writer)
+		s.must(err)
+	}
+	s.settle()
+	w, err := s.sink(keep).OpenTransactional(t.Context(), operators.SinkContext{
+		Operator: "sink", Job: "job", Parallelism: 1, Attempt: 2, Now: func() int64 { return 4711 },
+		Step: func(label string) {
+			if label == "kafka.rewritten" {
+				panic("dies")
+			}
+		},
+	})
+	s.must(err)
+	t.Cleanup(func() { w.Close() })
+	func() {
+		defer func() { _ = recover() }()
+		_ = w.Commit(t.Context(), handle)
+		t.Error("it was not written again")
+	}()
+	s.must(s.process(s.sink(keep), 3, 0, 1).w.Commit(t.Context(), handle))
+	expect(t, "visible", s.visible(), "kept")
 	s.nothingOpen()
 }
