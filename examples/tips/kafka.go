@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -103,7 +104,35 @@ func (k *kafkaOutside) createTopics(ctx context.Context) error {
 			return fmt.Errorf("create topic %q: %w", t.Topic, err)
 		}
 	}
-	return nil
+	return awaitTopics(ctx, client, req.Topics)
+}
+
+// awaitTopics waits until topics that were created have leaders everywhere.
+func awaitTopics(ctx context.Context, client *kgo.Client, topics []kmsg.CreateTopicsRequestTopic) error {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range topics {
+		asked := kmsg.NewMetadataRequestTopic()
+		asked.Topic = kmsg.StringPtr(t.Topic)
+		req.Topics = append(req.Topics, asked)
+	}
+	for again := time.NewTicker(50 * time.Millisecond); ; {
+		resp, err := req.RequestWith(ctx, client)
+		if err == nil && len(resp.Topics) == len(topics) && !slices.ContainsFunc(resp.Topics, leaderless) {
+			again.Stop()
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("topics that were created do not appear: %w", errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+func leaderless(t kmsg.MetadataResponseTopic) bool {
+	return t.ErrorCode != 0 || slices.ContainsFunc(t.Partitions, func(p kmsg.MetadataResponseTopicPartition) bool { return p.ErrorCode != 0 })
 }
 
 // refreshWithin is how long reading what is committed may take; a broker that was
