@@ -37,7 +37,7 @@ test-kafka: ## the Kafka connector on real brokers, which are killed; by apt Jav
 	go test -tags kafka -p 1 -count=1 -timeout 60m ./operators/kafka/... -run '^TestReal$(if $(KAFKA),$$/^$(KAFKA)$$)'
 
 race: rocksdb ## all tests under the race detector
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 lint: rocksdb ## formatting, vet, staticcheck, generated code
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt -w is due for: $$bad"; exit 1; }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,7 @@ type handEnv struct {
 	calls  []func()
 	reads  map[string]func() // by split; nil: they run at once
 	system *actor.ActorSystem
+	mu     sync.Mutex // of what follows: a subtask may be at it when the script goes on
 	at     time.Time
 	timers []handTimer
 	step   func(label string)
@@ -90,12 +92,19 @@ type handTimer struct {
 	msg any
 }
 
-func (h *handEnv) Now() time.Time             { return h.at }
+func (h *handEnv) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
+}
+
 func (h *handEnv) Rand() *rand.Rand           { return rand.New(rand.NewPCG(1, 2)) }
 func (h *handEnv) Props() []actor.PropsOption { return nil }
 func (h *handEnv) Step(label string)          { h.step(label) }
 func (h *handEnv) System() *actor.ActorSystem { return h.system }
 func (h *handEnv) After(d time.Duration, to *actor.PID, msg any) func() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.timers = append(h.timers, handTimer{h.at.Add(d), to, msg})
 	return func() {}
 }
@@ -366,6 +375,8 @@ func (b *bench) step(line string) {
 
 // wait moves the clock and fires what is due.
 func (b *bench) wait(d time.Duration) {
+	b.world.mu.Lock()
+	defer b.world.mu.Unlock()
 	b.world.at = b.world.at.Add(d)
 	due := b.world.timers
 	b.world.timers = nil
