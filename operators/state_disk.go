@@ -118,8 +118,7 @@ func (d *diskState[K]) must(doing string, err error) {
 
 // at is the disk key of the current key. It is valid until the next call.
 func (d *diskState[K]) at() []byte {
-	buf := append(d.key[:0], d.number, 0, 0)
-	binary.BigEndian.PutUint16(buf[1:], uint16(messages.KeyGroupOf(d.scope.hash, d.groups)))
+	buf := appendGroup(d.key[:0], d.number, messages.KeyGroupOf(d.scope.hash, d.groups))
 	buf, err := appendKey(buf, d.keys.codec, d.scope.key)
 	d.must("encoding a key", err)
 	d.key = buf
@@ -191,9 +190,9 @@ func (d *diskState[K]) change(puts int) bool {
 	return !d.scope.none
 }
 
-// groupPrefix is what the disk keys of a state in a key group begin with.
-func groupPrefix(number byte, g messages.KeyGroup) []byte {
-	return binary.BigEndian.AppendUint16([]byte{number}, uint16(g))
+// appendGroup appends what the disk keys of a state in a key group begin with.
+func appendGroup(buf []byte, number byte, g messages.KeyGroup) []byte {
+	return binary.BigEndian.AppendUint16(append(buf, number), uint16(g))
 }
 
 func (d *diskState[K]) Freeze() persistence.Frozen {
@@ -215,7 +214,7 @@ func (d *diskState[K]) ReadGroup(g messages.KeyGroup, in io.Reader) error {
 		if mapKey, value, rest, err = d.read(rest, mapKey[:0], value[:0]); err != nil {
 			return rest, err
 		}
-		at, err := appendKey(groupPrefix(d.number, g), d.keys.codec, key)
+		at, err := appendKey(appendGroup(nil, d.number, g), d.keys.codec, key)
 		if err != nil {
 			return rest, err
 		}
@@ -246,7 +245,7 @@ func (f *frozenDisk) WriteGroup(g messages.KeyGroup, out io.Writer) (int, error)
 	w := newBlockWriter(out)
 	defer w.release()
 	var failed error
-	err := f.kv.Scan(groupPrefix(f.number, g), func(at, value []byte) bool {
+	err := f.kv.Scan(appendGroup(nil, f.number, g), func(at, value []byte) bool {
 		key, mapKey := splitDiskKey(at)
 		failed = w.entry(f.write(w.buf, key, mapKey, value))
 		return failed == nil
