@@ -12,7 +12,7 @@ TAGS    ?=
 export GOFLAGS += $(if $(TAGS),-tags=$(TAGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rocksdb demo test test-kafka race lint doubt sim mutants soak bench fuzz generate clean
+.PHONY: help setup rocksdb demo test test-kafka race lint doubt sim mutants soak bench bench-kafka fuzz generate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,7 @@ lint: rocksdb ## formatting, vet, staticcheck, generated code
 	go vet -tags kafka ./operators/kafka/...
 	go tool staticcheck ./...
 	go tool staticcheck -tags kafka ./operators/kafka/...
+	go -C examples/kafkacost vet .
 	.ci/generated
 
 doubt: MINUTES ?= 1
@@ -66,6 +67,10 @@ soak: ## real processes, many kills, memory watched: MINUTES=10; KAFKA=real: in 
 
 bench: ## engine against hand-written loops, the table of BENCHMARKS.md
 	go run ./examples/cost
+
+bench-kafka: ## the Kafka connector against hand-written loops and sarama, on a real broker; a table of BENCHMARKS.md
+	.ci/kafka
+	go -C examples/kafkacost run .
 
 fuzz: rocksdb ## every fuzz target for FUZZTIME=10s
 	.ci/fuzz $(FUZZTIME)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -13,8 +14,9 @@ import (
 // deterministic encoding of RFC 8949: equal values give equal bytes.
 type cborCodec[T any] struct {
 	name    string
-	times   timeCheck  // nil: there is no time in a T
-	scratch *sync.Pool // of *cborScratch[T]
+	flat    *flatStruct // nil: a T is none, and the library writes it
+	times   timeCheck   // nil: there is no time in a T
+	scratch *sync.Pool  // of *cborScratch[T]
 }
 
 // cborScratch is what the library wants on the heap: without it every entry of
@@ -25,12 +27,15 @@ type cborScratch[T any] struct {
 }
 
 func newCBORCodec[T any](name string, times timeCheck) *cborCodec[T] {
-	return &cborCodec[T]{name: name, times: times, scratch: &sync.Pool{New: func() any { return new(cborScratch[T]) }}}
+	return &cborCodec[T]{name: name, flat: flatOf(reflect.TypeFor[T]()), times: times, scratch: &sync.Pool{New: func() any { return new(cborScratch[T]) }}}
 }
 
 func (c *cborCodec[T]) Name() string { return c.name }
 
 func (c *cborCodec[T]) Append(buf []byte, v T) ([]byte, error) {
+	if c.flat != nil {
+		return c.flat.append(buf, unsafe.Pointer(&v)), nil
+	}
 	s := c.scratch.Get().(*cborScratch[T])
 	defer c.scratch.Put(s)
 	defer s.forget()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/kafka"
 	"github.com/weirflow/weir/operators/operatortest"
 )
@@ -30,11 +31,31 @@ func conforms(t *testing.T, options ...kafka.SinkOption) {
 			topic := fmt.Sprint("out", n)
 			s.createTopic(topic, 2)
 			return operatortest.ConformOutside[string]{
-				Sink:      kafka.Sink(s.cluster, topic, fmt.Sprint("job", n), encodeText, options...),
+				Sink:      mortal{kafka.Sink(s.cluster, topic, fmt.Sprint("job", n), encodeText, options...)},
 				Committed: func(context.Context) ([]string, error) { return s.visibleIn(topic), nil },
 				Lingering: func(context.Context) ([]string, error) { s.settle(); return s.transactions("Ongoing"), nil },
 			}
 		},
 	})
 	t.Logf("%d scenarios", n)
+}
+
+// mortal is a sink whose processes do nothing more once they have died. The kit lets them
+// die by a panic, which does not end what Write has going on the side.
+type mortal struct {
+	operators.TransactionalSink[string]
+}
+
+func (s mortal) OpenTransactional(ctx context.Context, c operators.SinkContext) (operators.TransactionalWriter[string], error) {
+	w, err := s.TransactionalSink.OpenTransactional(ctx, c)
+	return mortalWriter{w}, err
+}
+
+type mortalWriter struct {
+	operators.TransactionalWriter[string]
+}
+
+func (w mortalWriter) Write(ctx context.Context, b *operators.Batch[string]) error {
+	defer func() { _ = kafka.AwaitBegun(ctx, w.TransactionalWriter) }()
+	return w.TransactionalWriter.Write(ctx, b)
 }

@@ -143,6 +143,9 @@ func (w *writer[T]) rewrite(ctx context.Context, t *transaction) error {
 	if err := w.sendAgain(ctx, t, again); err != nil {
 		return err
 	}
+	if err := again.addMarker(ctx, w.client, w.config.patience); err != nil {
+		return err
+	}
 	if err := again.mark(ctx, w.client, w.config.patience); err != nil {
 		return err
 	}
@@ -159,7 +162,7 @@ func (w *writer[T]) sendAgain(ctx context.Context, t, again *transaction) error 
 		return err
 	}
 	defer p.close()
-	p.begin(again)
+	p.begin(again, func(context.Context) error { return nil })
 	if err := p.addKept(t); err != nil {
 		return err
 	}

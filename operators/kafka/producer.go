@@ -42,6 +42,7 @@ type producer struct {
 	spare     [][]byte
 	as        records.Producer
 	txn       *transaction // nil for a producer without
+	opening   bool         // the broker does not know it yet
 	quiet     bool         // nothing more is to be sent
 	err       error
 }
@@ -93,14 +94,44 @@ func (p *producer) close() {
 	p.senders.Wait()
 }
 
-// begin starts sequences anew, for another transaction. Nothing is waiting.
-func (p *producer) begin(txn *transaction) {
+// begin starts sequences anew, for another transaction, which open begins on the broker:
+// what is added meanwhile waits. Nothing is waiting before.
+func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.txn, p.as, p.keptBytes = txn, txn.producer(), 0
+	p.txn, p.opening, p.keptBytes = txn, true, 0
 	for _, l := range p.lanes {
 		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
 	}
+	p.mu.Unlock()
+	p.senders.Go(func() {
+		p.opened(open(p.ctx))
+	})
+}
+
+// joinEarly has the transaction know of the partitions that have records by now, so that
+// nobody waits for it later. If that fails it is tried again, and told, where they are sent.
+func (p *producer) joinEarly() error {
+	p.mu.Lock()
+	lanes := slices.DeleteFunc(slices.Clone(p.lanes), func(l *lane) bool { return l.building.Count() == 0 && len(l.sealed) == 0 })
+	p.mu.Unlock()
+	_ = p.join(lanes)
+	return nil
+}
+
+// opened lets go what has waited for the transaction.
+func (p *producer) opened(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.as, p.opening = p.txn.producer(), false
+	if err != nil {
+		p.fail(err)
+	}
+	for _, l := range p.lanes {
+		if len(l.sealed) > 0 {
+			p.send(l.leader.broker)
+		}
+	}
+	p.change()
 }
 
 // beginPlain has the producer write without transactions from now on.
@@ -175,7 +206,7 @@ func (p *producer) flush(ctx context.Context) error {
 		p.seal(l)
 	}
 	p.mu.Unlock()
-	return p.await(ctx, func() bool { return p.waiting == 0 })
+	return p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
 }
 
 // await returns when something holds, or with the first error.
@@ -215,16 +246,14 @@ func (p *producer) fail(err error) {
 
 // send begins to send to a broker, unless that is being done.
 func (p *producer) send(broker int32) {
-	if p.sending[broker] || p.err != nil || p.ctx.Err() != nil {
+	if p.sending[broker] || p.opening || p.err != nil || p.ctx.Err() != nil {
 		return
 	}
 	p.sending[broker] = true
-	p.senders.Add(1)
-	go func() {
-		defer p.senders.Done()
+	p.senders.Go(func() {
 		for p.sendOnce(broker) {
 		}
-	}()
+	})
 }
 
 // sendOnce sends a batch of each partition that a broker leads, and tells whether there
@@ -454,7 +483,7 @@ func (p *producer) discard(ctx context.Context) error {
 	defer cancel()
 	return p.wait(ctx, func() (bool, error) {
 		p.quiet = true
-		if slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }) {
+		if p.opening || slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }) {
 			return false, nil
 		}
 		p.clear()

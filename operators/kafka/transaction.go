@@ -36,6 +36,9 @@ type transaction struct {
 	output   []byte        // these
 }
 
+// noProducer is the PID of a transaction that the broker has not begun.
+const noProducer = -1
+
 // written is what a transaction has in a partition.
 type written struct {
 	Partition int32 `json:"partition"`
@@ -156,9 +159,9 @@ func (t *transaction) addPartitions(ctx context.Context, c *client, fresh []part
 	})
 }
 
-// mark puts the marker into the transaction.
-func (t *transaction) mark(ctx context.Context, c *client, patience time.Duration) error {
-	err := insist(ctx, patience, func() error {
+// addMarker has the broker know that the transaction will have a marker.
+func (t *transaction) addMarker(ctx context.Context, c *client, patience time.Duration) error {
+	return t.explain("mark", 0, insist(ctx, patience, func() error {
 		req := kmsg.NewPtrAddOffsetsToTxnRequest()
 		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = t.ID, t.PID, t.Epoch, t.ID
 		resp, err := req.RequestWith(ctx, c)
@@ -166,10 +169,11 @@ func (t *transaction) mark(ctx context.Context, c *client, patience time.Duratio
 			return err
 		}
 		return kerr.ErrorForCode(resp.ErrorCode)
-	})
-	if err != nil {
-		return t.explain("mark", 0, err)
-	}
+	}))
+}
+
+// mark puts the marker into the transaction.
+func (t *transaction) mark(ctx context.Context, c *client, patience time.Duration) error {
 	return t.explain("mark", 0, insist(ctx, patience, func() error { return t.commitMarker(ctx, c) }))
 }
 

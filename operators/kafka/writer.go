@@ -15,8 +15,9 @@ import (
 // writer is operators.TransactionalWriter for one subtask of an attempt.
 //
 //	Begin    nothing
-//	Write    begins a transaction of a free id at the first record, and gathers batches
-//	Prepare  has all acknowledged, puts the marker in; the handle is id, producer and epoch
+//	Write    at the first record begins a transaction of a free id with the marker in it,
+//	         while it gathers batches
+//	Prepare  has all acknowledged; the handle is id, producer and epoch
 //	Commit   EndTxn by the handle, from any process
 //	Recover  aborts what older attempts left open and no checkpoint knows
 //
@@ -119,14 +120,14 @@ func (w *writer[T]) lingering(ctx context.Context) (ids []string, err error) {
 // what is wrong with rights, the time-out and the broker is told before the first record
 // is read.
 func (w *writer[T]) rehearse(ctx context.Context) error {
-	t, err := w.begin(ctx)
+	t, last, err := w.next()
 	if err != nil {
 		return err
 	}
-	if err := t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}); err != nil {
-		return t.explain("write in", 0, err)
-	}
-	if err := t.mark(ctx, w.client, w.config.patience); err != nil {
+	err = w.begin(ctx, t, last, func() error {
+		return t.explain("write in", 0, t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}))
+	})
+	if err != nil {
 		return err
 	}
 	if err := t.end(ctx, w.client, false, w.config.patience); err != nil {
@@ -140,30 +141,48 @@ func (w *writer[T]) rehearse(ctx context.Context) error {
 // the first record.
 func (w *writer[T]) Begin(context.Context) error { return nil }
 
-// begin begins a transaction on the broker.
-func (w *writer[T]) begin(ctx context.Context) (*transaction, error) {
+// next gives a transaction of a free id, which the broker does not know of yet, and the
+// last one of that id, unless it has been read back.
+func (w *writer[T]) next() (t, last *transaction, err error) {
 	id, err := w.slots.take()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := w.readBack(ctx, id); err != nil {
-		return nil, err
-	}
-	t, err := beginTransaction(ctx, w.client, id, w.config.timeout, w.config.patience)
-	if err != nil {
-		return nil, err
-	}
+	last = w.ended[id]
+	delete(w.ended, id)
 	w.count++
-	t.Topic, t.Writer, t.Number = w.sink.topic, w.id, w.count
-	w.context.Step("kafka.begun")
-	return t, nil
+	return &transaction{ID: id, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}, last, nil
+}
+
+// begin begins a transaction on the broker and puts its marker in, while join has it know
+// of the partitions that will be written.
+func (w *writer[T]) begin(ctx context.Context, t, last *transaction, join func() error) error {
+	err := both(func() error { return w.readBack(ctx, last) }, func() error {
+		begun, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
+		t.PID, t.Epoch = begun.PID, begun.Epoch
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.addMarker(ctx, w.client, w.config.patience); err != nil {
+		return err
+	}
+	return both(func() error { return t.mark(ctx, w.client, w.config.patience) }, join)
+}
+
+// both does two things at once.
+func both(a, b func() error) error {
+	first := make(chan error, 1)
+	go func() { first <- a() }()
+	err := b()
+	return errors.Join(<-first, err)
 }
 
 // readBack makes sure that the last transaction of an id has ended on the partitions'
 // disks too, as far as that can be asked: that its marker can be read. A marker that has
 // expired since proves nothing, and neither does it say otherwise.
-func (w *writer[T]) readBack(ctx context.Context, id string) error {
-	t := w.ended[id]
+func (w *writer[T]) readBack(ctx context.Context, t *transaction) error {
 	if t == nil {
 		return nil
 	}
@@ -176,7 +195,6 @@ func (w *writer[T]) readBack(ctx context.Context, id string) error {
 	case some && !at.proves(t):
 		return fmt.Errorf("%s was committed, and its marker is that of another one: number %d of writer %q. Does somebody else commit offsets to the group of that name?", t, at.number, at.writer)
 	}
-	delete(w.ended, id)
 	return nil
 }
 
@@ -185,22 +203,25 @@ func (w *writer[T]) Write(ctx context.Context, b *operators.Batch[T]) error {
 	if len(b.Values) == 0 {
 		return nil
 	}
-	if err := w.ensureOpen(ctx); err != nil {
+	if err := w.ensureOpen(); err != nil {
 		return err
 	}
 	return w.encoding.write(ctx, w.producer, b)
 }
 
-func (w *writer[T]) ensureOpen(ctx context.Context) error {
+// ensureOpen has the broker begin a transaction while records are gathered for it: to wait
+// for its answers would keep the subtask from barriers and commits.
+func (w *writer[T]) ensureOpen() error {
 	if w.open != nil {
 		return nil
 	}
-	t, err := w.begin(ctx)
+	t, last, err := w.next()
 	if err != nil {
 		return err
 	}
 	w.open = t
-	w.producer.begin(t)
+	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.joinEarly) })
+	w.context.Step("kafka.beginning")
 	return nil
 }
 
@@ -217,9 +238,6 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
 	}
 	w.context.Step("kafka.flushed")
-	if err := w.open.mark(ctx, w.client, w.config.patience); err != nil {
-		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
-	}
 	w.open.Written, w.open.Prepared = w.producer.written(), w.context.Now()
 	w.producer.takeKept(w.open)
 	handle, err := w.open.encode()
@@ -296,6 +314,9 @@ func (w *writer[T]) AbortOpen(ctx context.Context) error {
 	w.open = nil
 	if err := w.producer.discard(ctx); err != nil {
 		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", t.ID, err)
+	}
+	if t.PID == noProducer {
+		return nil // the broker has not begun it
 	}
 	err := t.end(ctx, w.client, false, w.config.patience)
 	if err == nil || errors.Is(err, kerr.InvalidTxnState) { // nothing was in it
