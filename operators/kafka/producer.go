@@ -20,10 +20,11 @@ import (
 //
 // Invariants: of a partition one batch is under way at a time, and it is sent again as it
 // is until the broker has said yes or a final no, so that the broker knows repeats by
-// their sequence and order is kept; a broker has one request under way; what is sealed
-// and not acknowledged is at most maxWaiting bytes and a batch for each partition; the
-// first error is final. The goroutines that send belong to the producer: close waits for
-// them.
+// their sequence and order is kept; a broker has one request under way, of at most
+// maxRequest bytes or one batch, and the next one begins with the partition that had no
+// room in it; what is sealed and not acknowledged is at most maxWaiting bytes and a batch
+// for each partition; the first error is final. The goroutines that send belong to the
+// producer: close waits for them.
 type producer struct {
 	client   *client
 	topic    string
@@ -37,8 +38,9 @@ type producer struct {
 	changed   chan struct{} // is closed, and made anew, when less waits or something failed
 	lanes     []*lane       // by partition
 	sending   map[int32]bool
-	waiting   int // bytes that are sealed and not acknowledged
-	keptBytes int // of this transaction, or more than may be kept
+	first     map[int32]int // by broker: the lane that its next request begins with
+	waiting   int           // bytes that are sealed and not acknowledged
+	keptBytes int           // of this transaction, or more than may be kept
 	spare     [][]byte
 	as        records.Producer
 	txn       *transaction // nil for a producer without
@@ -65,10 +67,12 @@ type lane struct {
 	since       time.Time
 }
 
-// Bounds of a producer.
+// Bounds of a producer. That of a request stays far below the broker's, which is
+// socket.request.max.bytes, 100 MiB unless somebody changed it.
 const (
-	maxWaiting = 32 << 20
-	maxSpare   = 16
+	maxWaiting = 32 << 20 // bytes
+	maxRequest = 16 << 20 // bytes
+	maxSpare   = 16       // batches
 )
 
 // newProducer asks what partitions there are.
@@ -77,7 +81,7 @@ func newProducer(ctx context.Context, c *client, topic string, config *sinkConfi
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{client: c, topic: topic, config: config, changed: make(chan struct{}), sending: map[int32]bool{}}
+	p := &producer{client: c, topic: topic, config: config, changed: make(chan struct{}), sending: map[int32]bool{}, first: map[int32]int{}}
 	if p.compress, err = config.compressor(); err != nil {
 		return nil, err
 	}
@@ -256,8 +260,8 @@ func (p *producer) send(broker int32) {
 	})
 }
 
-// sendOnce sends a batch of each partition that a broker leads, and tells whether there
-// may be more.
+// sendOnce sends a batch of each partition that a broker leads, as many as a request may
+// hold, and tells whether there may be more.
 func (p *producer) sendOnce(broker int32) bool {
 	lanes := p.takeLanes(broker)
 	if len(lanes) == 0 {
@@ -273,26 +277,18 @@ func (p *producer) sendOnce(broker int32) bool {
 func (p *producer) takeLanes(broker int32) (lanes []*lane) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, l := range p.lanes {
-		if l.leader.broker != broker || l.sending || p.quiet || p.err != nil || p.ctx.Err() != nil {
+	bytes, first := 0, p.first[broker]
+	for i := range p.lanes {
+		at := (first + i) % len(p.lanes)
+		l := p.lanes[at]
+		if !p.ready(l, broker) {
 			continue
 		}
-		if p.txn == nil && len(l.sealed) == 0 {
-			p.seal(l)
+		if bytes += len(l.sealed[0]); bytes > maxRequest && len(lanes) > 0 {
+			p.first[broker] = at
+			break
 		}
-		if len(l.sealed) == 0 {
-			continue
-		}
-		if mutant.On("restamped") && l.stamped {
-			l.sequence++ // the broker takes the repeat for another batch
-			l.stamped = false
-		}
-		if !l.stamped {
-			as := p.as
-			as.Sequence = l.sequence
-			records.Stamp(l.sealed[0], as)
-			l.stamped = true
-		}
+		p.stamp(l)
 		l.sending, l.current = true, l.sealed[0]
 		lanes = append(lanes, l)
 	}
@@ -300,6 +296,32 @@ func (p *producer) takeLanes(broker int32) (lanes []*lane) {
 		p.sending[broker] = false
 	}
 	return lanes
+}
+
+// ready tells whether a lane has a batch for a broker, and none under way.
+func (p *producer) ready(l *lane, broker int32) bool {
+	if l.leader.broker != broker || l.sending || p.quiet || p.err != nil || p.ctx.Err() != nil {
+		return false
+	}
+	if p.txn == nil && len(l.sealed) == 0 {
+		p.seal(l)
+	}
+	return len(l.sealed) > 0
+}
+
+// stamp writes the producer into a lane's first batch, unless it is sent again.
+func (p *producer) stamp(l *lane) {
+	if mutant.On("restamped") && l.stamped {
+		l.sequence++ // the broker takes the repeat for another batch
+		l.stamped = false
+	}
+	if l.stamped {
+		return
+	}
+	as := p.as
+	as.Sequence = l.sequence
+	records.Stamp(l.sealed[0], as)
+	l.stamped = true
 }
 
 // exchange sends the first batch of each of some lanes, and takes the answers.
