@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"github.com/weirflow/weir/messages/mutant"
@@ -36,24 +37,48 @@ const keptFor = 6 * 24 * time.Hour
 
 // encode makes a handle: a line of JSON, and the batches that are kept.
 func (t *transaction) encode() ([]byte, error) {
+	t.Checksum = checksum(t.output)
 	head, err := json.Marshal(t)
 	return append(append(head, '\n'), t.output...), err
 }
 
+func checksum(output []byte) uint32 {
+	return crc32.Checksum(output, crc32.MakeTable(crc32.Castagnoli))
+}
+
+// decodeTransaction reads a handle, in whose bytes the output stays.
 func decodeTransaction(handle []byte) (*transaction, error) {
 	head, output, _ := bytes.Cut(handle, []byte{'\n'})
 	t := &transaction{output: output}
-	if err := json.Unmarshal(head, t); err != nil || t.ID == "" {
+	if err := json.Unmarshal(head, t); err != nil {
 		return nil, fmt.Errorf("handle %.300q is none of a Kafka transaction: %w", handle, err)
 	}
-	kept := 0
-	for _, k := range t.Kept {
-		kept += k.Bytes
+	if t.ID == "" {
+		return nil, fmt.Errorf("handle %.300q is none of a Kafka transaction: it has no transactional id", handle)
 	}
-	if kept != len(output) {
-		return nil, fmt.Errorf("handle of %s: %d bytes of output, want %d", t, len(output), kept)
+	if err := t.checkOutput(); err != nil {
+		return nil, fmt.Errorf("handle of %s: %w", t, err)
 	}
 	return t, nil
+}
+
+// checkOutput holds the output to what the handle says of it: batches are stamped anew
+// before they are sent, and then nobody else would find the damage.
+func (t *transaction) checkOutput() error {
+	rest := len(t.output)
+	for _, k := range t.Kept {
+		if k.Partition < 0 || k.Bytes <= 0 || k.Bytes > rest {
+			return fmt.Errorf("%d bytes of output for partition %d, where %d are left", k.Bytes, k.Partition, rest)
+		}
+		rest -= k.Bytes
+	}
+	if rest != 0 {
+		return fmt.Errorf("%d bytes of output too many", rest)
+	}
+	if sum := checksum(t.output); sum != t.Checksum {
+		return fmt.Errorf("its output has checksum %08x and should have %08x: it was damaged", sum, t.Checksum)
+	}
+	return nil
 }
 
 // keep copies a batch, unless too much has been kept of this transaction.
@@ -78,30 +103,49 @@ func (p *producer) takeKept(t *transaction) {
 	}
 }
 
-// addKept has the batches of a handle sent as they are.
+// addKept has the batches of a handle sent as they are: all of them, or none if one
+// cannot be.
 func (p *producer) addKept(t *transaction) error {
+	batches, err := t.batches(len(p.lanes))
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	rest := t.output
-	for _, k := range t.Kept {
-		if int(k.Partition) >= len(p.lanes) {
-			return fmt.Errorf("%w: %s: its output was kept for partition %d, and there are %d now", operators.ErrInDoubt, t, k.Partition, len(p.lanes))
-		}
-		l := p.lanes[k.Partition]
-		for mine := rest[:k.Bytes]; len(mine) > 0; {
-			_, behind, ok := records.Peek(mine)
-			if !ok {
-				return fmt.Errorf("handle of %s: its output for partition %d is damaged", t, k.Partition)
-			}
-			batch := bytes.Clone(mine[:len(mine)-len(behind)]) // it will be stamped, and the handle is not ours
-			l.sealed = append(l.sealed, batch)
-			p.waiting += len(batch)
-			mine = behind
-		}
-		rest = rest[k.Bytes:]
+	for _, b := range batches {
+		l := p.lanes[b.partition]
+		batch := bytes.Clone(b.data) // it will be stamped, and the handle is not ours
+		l.sealed = append(l.sealed, batch)
+		p.waiting += len(batch)
 		p.send(l.leader.broker)
 	}
 	return nil
+}
+
+// keptBatch is one batch of a handle, in its bytes.
+type keptBatch struct {
+	partition int32
+	data      []byte
+}
+
+// batches takes the output of a handle apart, for a topic with some partitions.
+func (t *transaction) batches(partitions int) (all []keptBatch, err error) {
+	rest := t.output
+	for _, k := range t.Kept {
+		if k.Partition < 0 || int(k.Partition) >= partitions {
+			return nil, fmt.Errorf("%w: %s: its output was kept for partition %d, and there are %d now", operators.ErrInDoubt, t, k.Partition, partitions)
+		}
+		for mine := rest[:k.Bytes]; len(mine) > 0; {
+			_, behind, ok := records.Peek(mine)
+			if !ok {
+				return nil, fmt.Errorf("handle of %s: its output for partition %d is damaged", t, k.Partition)
+			}
+			all = append(all, keptBatch{k.Partition, mine[:len(mine)-len(behind)]})
+			mine = behind
+		}
+		rest = rest[k.Bytes:]
+	}
+	return all, nil
 }
 
 // mayRewrite tells whether it is certain that the broker has aborted a transaction, and

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,6 +166,8 @@ func TestDamagedHandles(t *testing.T) {
 		"3 bytes":   []byte("abc"),
 		"cut short": handle[:len(handle)-1],
 		"longer":    append(append([]byte{}, handle...), 0),
+		"flipped":   append(bytes.Clone(handle[:len(handle)-1]), handle[len(handle)-1]^1),
+		"negative":  bytes.Replace(handle, []byte(`"kept":[{"partition":0,`), []byte(`"kept":[{"partition":-1,`), 1),
 	} {
 		if err := p.w.Commit(t.Context(), damaged); err == nil || !strings.Contains(err.Error(), "handle") {
 			t.Errorf("%s: %v", what, err)

@@ -34,6 +34,7 @@ type transaction struct {
 	Output   int           `json:"output"`         // bytes that were to be kept
 	Kept     []keptBatches `json:"kept,omitempty"` // what of them is, in the order of
 	output   []byte        // these
+	Checksum uint32        `json:"checksum"` // CRC-32C of output
 }
 
 // noProducer is the PID of a transaction that the broker has not begun.
