@@ -67,7 +67,7 @@ func FuzzHandle(f *testing.F) {
 			}
 		}
 		if err == nil {
-			_ = idle().addKept(txn)
+			_ = idle().addKept(t.Context(), txn)
 		}
 	})
 }
@@ -81,7 +81,7 @@ func TestDamagedOutputIsRefused(t *testing.T) {
 		damaged[bit/8] ^= 1 << (bit % 8)
 		txn, err := decodeTransaction(damaged)
 		if err == nil {
-			_ = idle().addKept(txn)
+			_ = idle().addKept(t.Context(), txn)
 			if bit/8 >= output {
 				t.Errorf("bit %d is damaged, and taken", bit)
 			}
@@ -97,7 +97,7 @@ func TestKeptForNoPartition(t *testing.T) {
 			t.Fatal(err)
 		}
 		txn.Kept[1].Partition = partition
-		if p := idle(); p.addKept(txn) == nil || p.waiting > 0 {
+		if p := idle(); p.addKept(t.Context(), txn) == nil || p.waiting > 0 {
 			t.Errorf("partition %d: %d bytes wait, want none", partition, p.waiting)
 		}
 	}

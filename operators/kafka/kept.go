@@ -104,21 +104,32 @@ func (p *producer) takeKept(t *transaction) {
 }
 
 // addKept has the batches of a handle sent as they are: all of them, or none if one
-// cannot be.
-func (p *producer) addKept(t *transaction) error {
+// cannot be. It waits while too much is waiting.
+func (p *producer) addKept(ctx context.Context, t *transaction) error {
 	batches, err := t.batches(len(p.lanes))
 	if err != nil {
 		return err
 	}
+	for _, b := range batches {
+		if err := p.addBatch(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addBatch has a finished batch sent. It is copied, for it will be stamped.
+func (p *producer) addBatch(ctx context.Context, b keptBatch) error {
+	if err := p.awaitRoom(ctx); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range batches {
-		l := p.lanes[b.partition]
-		batch := bytes.Clone(b.data) // it will be stamped, and the handle is not ours
-		l.sealed = append(l.sealed, batch)
-		p.waiting += len(batch)
-		p.send(l.leader.broker)
-	}
+	l := p.lanes[b.partition]
+	batch := bytes.Clone(b.data)
+	l.sealed = append(l.sealed, batch)
+	p.waiting += len(batch)
+	p.send(l.leader.broker)
 	return nil
 }
 
@@ -207,7 +218,7 @@ func (w *writer[T]) sendAgain(ctx context.Context, t, again *transaction) error 
 	}
 	defer p.close()
 	p.begin(again, func(context.Context) error { return nil })
-	if err := p.addKept(t); err != nil {
+	if err := p.addKept(ctx, t); err != nil {
 		return err
 	}
 	return p.flush(ctx)

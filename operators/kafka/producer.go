@@ -149,20 +149,34 @@ func (p *producer) beginPlain(as records.Producer) {
 // add puts messages into the batches of their partitions: fill gives them, one a call,
 // until it gives false. It waits while too much is waiting.
 func (p *producer) add(ctx context.Context, fill func(m *Message) (more bool, err error), m *Message) error {
-	if err := p.await(ctx, func() bool { return p.waiting < maxWaiting }); err != nil {
-		return err
+	for {
+		if err := p.awaitRoom(ctx); err != nil {
+			return err
+		}
+		if more, err := p.addSome(fill, m); !more || err != nil {
+			return err
+		}
 	}
+}
+
+// awaitRoom returns when a batch more may be sealed.
+func (p *producer) awaitRoom(ctx context.Context) error {
+	return p.await(ctx, func() bool { return p.waiting < maxWaiting })
+}
+
+// addSome is add until too much is waiting.
+func (p *producer) addSome(fill func(m *Message) (more bool, err error), m *Message) (more bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for {
+	for p.waiting < maxWaiting {
 		more, err := fill(m)
 		if !more || err != nil {
 			p.sendEagerly()
-			return err
+			return false, err
 		}
 		at, err := choose(p.config.partitioner, m, int32(len(p.lanes)))
 		if err != nil {
-			return err
+			return false, err
 		}
 		l := p.lanes[at]
 		if n := l.building.Len(); n > 0 && n+m.size() > p.config.batchBytes {
@@ -170,6 +184,7 @@ func (p *producer) add(ctx context.Context, fill func(m *Message) (more bool, er
 		}
 		l.building.Append(m.Time, m.Key, m.Value, m.Headers)
 	}
+	return true, nil
 }
 
 // sendEagerly has leaders look for batches that are not full. In a transaction nobody can

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -454,6 +455,45 @@ func TestWriterWaits(t *testing.T) {
 		}
 	}
 	t.Error("40 MiB were taken, and nothing was acknowledged")
+}
+
+// It waits in the middle of a batch, too.
+func TestWriterWaitsWithinABatch(t *testing.T) {
+	const many, size = 100, 1_000_000
+	s := newStand(t, 1, []string{"out"})
+	var taken atomic.Int32
+	sink := kafka.Sink(s.cluster, "out", "job", func(m *kafka.Message, v string) error {
+		taken.Add(1)
+		return encodeText(m, v)
+	}, kafka.BatchBytes(size))
+	p := s.process(sink, 1, 0, 1).recover(operators.Recovery{})
+	release := make(chan struct{})
+	s.fake.ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		s.fake.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	b, value := &operators.Batch[string]{}, strings.Repeat("x", size)
+	for range many {
+		b.Append(value, 1)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.w.Write(t.Context(), b) }()
+	s.until("32 MiB to wait", func() bool { return taken.Load() > 32 })
+	select {
+	case err := <-done:
+		t.Errorf("the batch was taken, and nothing was acknowledged: %v", err)
+		done <- err
+	case <-time.After(300 * time.Millisecond):
+	}
+	if n := taken.Load(); n > 36 {
+		t.Errorf("%d MB were taken, and nothing was acknowledged", n)
+	}
+	close(release)
+	s.must(<-done)
+	s.must(p.w.Commit(t.Context(), p.prepare()))
+	if n := len(s.visible()); n != many {
+		t.Errorf("%d records are there, want %d", n, many)
+	}
 }
 
 // A record that the broker would take is taken, whatever comes before it.
