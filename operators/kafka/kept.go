@@ -81,6 +81,9 @@ func (t *transaction) checkOutput() error {
 	return nil
 }
 
+// dropOutput forgets what nobody will write again.
+func (t *transaction) dropOutput() { t.Kept, t.output = nil, nil }
+
 // keep copies a batch, unless too much has been kept of this transaction.
 func (p *producer) keep(l *lane, batch []byte) {
 	if p.keptBytes += len(batch); p.keptBytes <= p.config.keep {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -155,6 +157,22 @@ func TestNotWrittenAgain(t *testing.T) {
 	s.must(another.w.Commit(t.Context(), another.prepare()))
 	reports("foreign", handle, "somebody else has used its id since, so that its marker is gone")
 	expect(t, "visible", s.visible(), "of another life")
+}
+
+// What is committed is not kept in memory, also while its id does not serve again.
+func TestCommittedOutputIsForgotten(t *testing.T) {
+	s := newStand(t, 1, []string{"out"})
+	p := s.process(s.keeping(1<<20), 1, 0, 1).recover(operators.Recovery{})
+	kept := func() weak.Pointer[byte] {
+		handle := p.write(numbers("value ", 100)...).prepare()
+		s.must(p.w.Commit(t.Context(), handle))
+		return weak.Make(&handle[0])
+	}()
+	runtime.GC()
+	if kept.Value() != nil {
+		t.Error("the handle is kept")
+	}
+	runtime.KeepAlive(p)
 }
 
 // A handle that is damaged is told, and so is one whose partition is gone.

@@ -269,6 +269,7 @@ func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
 	}
 	if t.Writer == w.id {
 		delete(w.prepared, t.Number)
+		t.dropOutput() // the id may not serve again for long
 		w.ended[t.ID] = t
 		w.slots.release(t.ID)
 	}
