@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
 
-	"github.com/weirflow/weir/messages/mutant"
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/kafka/records"
 )
@@ -179,7 +181,7 @@ func (t *transaction) mayRewrite(at marked, some bool, now int64) (ok bool, why 
 	return true, ""
 }
 
-// rewrite writes the output of an aborted transaction again, so that it is there once
+// rewriter writes the output of an aborted transaction again, so that it is there once
 // however often, and by however many, it is tried:
 //
 //  1. InitProducerID of its id: nobody else's attempt to do this can succeed any more
@@ -187,42 +189,64 @@ func (t *transaction) mayRewrite(at marked, some bool, now int64) (ok bool, why 
 //  3. the batches are sent as they were, and the marker that proves the first transaction
 //     is put behind them
 //  4. EndTxn
-func (w *writer[T]) rewrite(ctx context.Context, t *transaction) error {
-	again, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
-	if err != nil {
-		return err
-	}
-	w.context.Step("kafka.rewriting")
-	at, some, err := lastMarker(ctx, w.client, t)
-	if err != nil || some && at.proves(t) && !mutant.On("written-once-more") {
-		return err
-	}
-	again.Topic, again.Writer, again.Number = t.Topic, t.Writer, t.Number
-	if err := w.sendAgain(ctx, t, again); err != nil {
-		return err
-	}
-	if err := again.addMarker(ctx, w.client, w.config.patience); err != nil {
-		return err
-	}
-	if err := again.mark(ctx, w.client, w.config.patience); err != nil {
-		return err
-	}
-	w.context.Step("kafka.rewritten")
-	return again.end(ctx, w.client, true, w.config.patience)
+//
+// 1 and 2 are fence, 3 and 4 write, which uses the epoch that 1 gave. Between them the
+// answer of 2 is judged.
+type rewriter struct {
+	client *client
+	config sinkConfig
+	step   func(label string)
 }
 
-// sendAgain has the output of a transaction acknowledged as that of another one.
-func (w *writer[T]) sendAgain(ctx context.Context, t, again *transaction) error {
-	config := w.config
+// fence ends whatever is open under the id of a transaction, and gives a new one of the
+// id, and the marker of the last that was committed.
+func (r *rewriter) fence(ctx context.Context, t *transaction) (again *transaction, at marked, some bool, err error) {
+	r.step("kafka.fencing")
+	if again, err = beginTransaction(ctx, r.client, t.ID, r.config.timeout, r.config.patience); err != nil {
+		return nil, at, false, err
+	}
+	again.Topic, again.Writer, again.Number = t.Topic, t.Writer, t.Number
+	if at, some, err = lastMarker(ctx, r.client, t); err != nil {
+		return nil, at, false, fmt.Errorf("read the marker: %w", err)
+	}
+	return again, at, some, nil
+}
+
+// write has the output of a transaction be that of another one, which fence gave, and
+// commits that. send adds the output to a producer.
+func (r *rewriter) write(ctx context.Context, again *transaction, send func(*producer) error) error {
+	r.step("kafka.rewriting")
+	config := r.config
 	config.keep = 0
-	p, err := newProducer(ctx, w.client, t.Topic, &config)
+	p, err := newProducer(ctx, r.client, again.Topic, &config)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	p.begin(again, func(context.Context) error { return nil })
-	if err := p.addKept(ctx, t); err != nil {
-		return err
+	p.begin(again, func(ctx context.Context) error { return again.addMarker(ctx, r.client, r.config.patience) })
+	if err = send(p); err == nil {
+		err = p.flush(ctx)
 	}
-	return p.flush(ctx)
+	if err == nil {
+		err = again.mark(ctx, r.client, r.config.patience)
+	}
+	if err != nil {
+		return errors.Join(err, r.giveUp(ctx, p, again, err))
+	}
+	r.step("kafka.rewritten")
+	return again.end(ctx, r.client, true, r.config.patience)
+}
+
+// giveUp aborts what could not be written again, or else readers would wait for its
+// time-out. What is still under way may reach the broker at any time: then it is left to
+// who tries next.
+func (r *rewriter) giveUp(ctx context.Context, p *producer, again *transaction, why error) error {
+	if answer := (*kerr.Error)(nil); p.discard(ctx) != nil || !errors.As(why, &answer) && !errors.Is(why, operators.ErrInDoubt) {
+		return fmt.Errorf("transaction %q stays open until it is tried once more, or for at most %v", again.ID, r.config.timeout)
+	}
+	err := again.end(ctx, r.client, false, r.config.patience)
+	if err == nil || isFenced(err) { // somebody else tries, or nothing was in it
+		return nil
+	}
+	return again.explain("abort", 0, err)
 }

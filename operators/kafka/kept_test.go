@@ -13,6 +13,8 @@ import (
 	"time"
 	"weak"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirflow/weir/messages"
@@ -157,6 +159,63 @@ func TestNotWrittenAgain(t *testing.T) {
 	s.must(another.w.Commit(t.Context(), another.prepare()))
 	reports("foreign", handle, "somebody else has used its id since, so that its marker is gone")
 	expect(t, "visible", s.visible(), "of another life")
+}
+
+// Writing again that fails leaves nothing open, nothing half done, and may be tried again.
+func TestWritingAgainFails(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.AddOffsetsToTxn, kmsg.TxnOffsetCommit} {
+		s := newStand(t, 2, []string{"out"})
+		want := sorted(numbers("value ", 40))
+		handle := s.expired(s.keeping(1<<20), 1, want...)
+		p := s.process(s.keeping(1<<20), 2, 0, 1)
+		s.fake.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.GroupAuthorizationFailed, Count: 1})
+		if err := p.w.Commit(t.Context(), handle); !errors.Is(err, kerr.GroupAuthorizationFailed) {
+			t.Errorf("%s: %v", key.Name(), err)
+		}
+		s.nothingOpen()
+		expect(t, "nothing", s.visible())
+		s.must(p.w.Commit(t.Context(), handle))
+		expect(t, "once", s.visible(), want...)
+	}
+}
+
+// Output for a partition that is gone is in doubt, and none of it is written.
+func TestKeptForPartitionsThatAreGone(t *testing.T) {
+	s := newStand(t, 2, []string{"out"})
+	sink := s.sink(kafka.TransactionTimeout(3*time.Second), kafka.KeepOutput(1<<20), kafka.PartitionedBy(oneByOne))
+	handle := s.expired(sink, 1, "a", "b")
+	s.deleteTopic("out")
+	s.createTopic("out", 1)
+	p := s.process(sink, 2, 0, 1)
+	if err := p.w.Commit(t.Context(), handle); !errors.Is(err, operators.ErrInDoubt) || !strings.Contains(err.Error(), "was kept for partition 1, and there are 1 now") {
+		t.Errorf("got %v", err)
+	}
+	s.nothingOpen()
+	if n := s.ends("out", false)[0]; n != 0 {
+		t.Errorf("%d records were written", n)
+	}
+}
+
+// An id is fenced once to write again, and then its marker is read once.
+func TestFencedBeforeMarkerIsRead(t *testing.T) {
+	s := newStand(t, 1, []string{"out"})
+	handle := s.expired(s.keeping(1<<20), 1, "a")
+	p := s.process(s.keeping(1<<20), 2, 0, 1)
+	var mu sync.Mutex
+	var asked []string
+	s.fake.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+		s.fake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if key := kmsg.Key(r.Key()); key == kmsg.InitProducerID || key == kmsg.OffsetFetch || key == kmsg.Produce {
+			asked = append(asked, key.Name())
+		}
+		return nil, nil, false
+	})
+	s.must(p.w.Commit(t.Context(), handle))
+	mu.Lock()
+	defer mu.Unlock()
+	expect(t, "requests", asked, "InitProducerID", "OffsetFetch", "Produce")
 }
 
 // What is committed is not kept in memory, also while its id does not serve again.

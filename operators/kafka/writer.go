@@ -283,26 +283,25 @@ func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
 //
 // Under the id of an older attempt that attempt may have begun another transaction, and
 // prepared it for a checkpoint that was never complete: its marker would hide the last
-// one for as long as it is open, so it is ended first.
+// one for as long as it is open, so it is ended first, by who is to write again anyway.
 func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error {
-	if t.Writer != w.id && !mutant.On("open-hides-marker") {
-		w.context.Step("kafka.fencing")
-		if _, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience); err != nil {
+	if mutant.On("open-hides-marker") {
+		if at, some, err := lastMarker(ctx, w.client, t); err != nil || some && at.proves(t) {
 			return err
 		}
 	}
-	at, some, err := lastMarker(ctx, w.client, t)
+	r := &rewriter{w.client, w.config, w.context.Step}
+	again, at, some, err := r.fence(ctx, t)
 	if err != nil {
-		return fmt.Errorf("%w; read the marker: %w", why, err)
+		return fmt.Errorf("%w; %w", why, err)
 	}
-	if some && at.proves(t) {
+	if some && at.proves(t) && !(mutant.On("written-once-more") && len(t.Kept) > 0) {
 		return nil
 	}
-	may, whyNot := t.mayRewrite(at, some, w.context.Now())
-	if may {
-		return w.rewrite(ctx, t)
+	if may, whyNot := t.mayRewrite(at, some, w.context.Now()); !may {
+		return fmt.Errorf("%w: the broker has aborted %s before it could be committed, after kafka.TransactionTimeout or because somebody else began a transaction of its id; or it was committed longer ago than the broker's offsets.retention.minutes; %s: %w", operators.ErrInDoubt, t, whyNot, why)
 	}
-	return fmt.Errorf("%w: the broker has aborted %s before it could be committed, after kafka.TransactionTimeout or because somebody else began a transaction of its id; or it was committed longer ago than the broker's offsets.retention.minutes; %s: %w", operators.ErrInDoubt, t, whyNot, why)
+	return r.write(ctx, again, func(p *producer) error { return p.addKept(ctx, t) })
 }
 
 // AbortOpen implements operators.TransactionalWriter. What is still under way may reach
