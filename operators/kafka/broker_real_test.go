@@ -67,7 +67,7 @@ func TestReal(t *testing.T) {
 				}
 			}
 			t.Run("SumsThroughDeaths", func(t *testing.T) { testSumsThroughDeaths(t, kill) })
-			t.Run("CommitsAreMadeUpFor", func(t *testing.T) { testCommitsAreMadeUpFor(t, kill) })
+			t.Run("NothingIsLost", func(t *testing.T) { testNothingIsLost(t, kill) })
 		})
 	}
 }
