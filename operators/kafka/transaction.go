@@ -109,6 +109,8 @@ func (t *transaction) explain(what string, timeout time.Duration, err error) err
 		return nil
 	case errors.Is(err, kerr.InvalidTransactionTimeout):
 		return fmt.Errorf("%s transaction %q: kafka.TransactionTimeout(%v) is above the broker's transaction.max.timeout.ms; lower one or raise the other: %w", what, t.ID, timeout, err)
+	case isFenced(err) && what == "mark":
+		return fmt.Errorf("mark transaction %q: another writer has taken over the transactional id: a second job with the same prefix, or a later attempt of this one; or the broker gave it up after kafka.TransactionTimeout: %w", t.ID, err)
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		return fmt.Errorf("%s transaction %q: this user may not use the transactional id; allow it Write and Describe on ids with the sink's prefix: %w", what, t.ID, err)
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
