@@ -43,6 +43,7 @@ var shared = []struct {
 	{"LargeRecords", TestLargeRecords}, {"CommittedBeforeAnotherWasPrepared", TestCommittedBeforeAnotherWasPrepared}, {"WritingAgainIsNotWaitedFor", TestWritingAgainIsNotWaitedFor},
 	{"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
 	{"AbortedIsNeverCommitted", TestAbortedIsNeverCommitted}, {"SinksAreApart", TestSinksAreApart},
+	{"TwoJobsOfOnePrefix", TestTwoJobsOfOnePrefix}, {"WritersOfOnePrefix", TestWritersOfOnePrefix}, {"PreparedAndTakenOver", TestPreparedAndTakenOver}, {"SentAndTakenOver", TestSentAndTakenOver},
 	{"KafkaToKafka", TestKafkaToKafka}, {"OffsetsAreCommitted", TestOffsetsAreCommitted},
 }
 
