@@ -15,6 +15,10 @@ type ConformSink[T any] struct {
 	Value func(n int) T
 	// Equal compares records; nil: reflect.DeepEqual.
 	Equal func(a, b T) bool
+	// Parts splits the scenarios into as many parts, of which Part, from 0 on, is run:
+	// some of them where all take too long, or all of them at the same time. 0: there is
+	// one part, which is everything.
+	Part, Parts int
 }
 
 // ConformOutside is what a sink writes to, in one scenario.
@@ -59,8 +63,11 @@ type ConformFault struct {
 // marks one must not hold a lock that others wait for.
 func Conform[T any](t TB, sink ConformSink[T]) {
 	t.Helper()
+	if sink.Part < 0 || sink.Part >= max(sink.Parts, 1) {
+		t.Fatalf("operatortest.Conform: there is no part %d of %d; count from 0", sink.Part, max(sink.Parts, 1))
+	}
 	k := conformKit[T]{sink: sink}
 	if err := k.all(); err != nil {
-		t.Fatalf("operatortest.Conform: scenario %d, %s: %v", k.count, k.title, err)
+		t.Fatalf("operatortest.Conform: scenario %d.%d, %s: %v", k.series, k.at, k.title, err)
 	}
 }

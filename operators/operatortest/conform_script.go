@@ -57,11 +57,13 @@ type move struct {
 
 var conformMoves = []move{{1, 1, false}, {1, 2, true}, {2, 1, false}, {2, 2, false}}
 
-// conformKit runs all scenarios against a sink.
+// conformKit runs scenarios against a sink. One is known by its series, and by the point
+// in it, both counted from 1: they are the same in all parts.
 type conformKit[T any] struct {
-	sink  ConformSink[T]
-	count int    // scenarios so far
-	title string // of the last one
+	sink   ConformSink[T]
+	series int
+	at     int
+	title  string
 }
 
 func (k *conformKit[T]) all() error {
@@ -78,7 +80,11 @@ func (k *conformKit[T]) undisturbed() error {
 	for _, body := range []string{short, plain, overlapped, cancelled, repeated} {
 		for p := 1; p <= 2; p++ {
 			life := lifePlan{body: body, parallelism: p, how: stops}
-			if _, err := k.run("nothing happens", true, life, life); err != nil {
+			k.title, k.series, k.at = "nothing happens", k.series+1, 1
+			if !k.own() {
+				continue
+			}
+			if _, err := k.run(true, life, life); err != nil {
 				return err
 			}
 		}
@@ -119,12 +125,31 @@ func (k *conformKit[T]) endings() error {
 func (k *conformKit[T]) each(title string, m move, first lifePlan) error {
 	first.parallelism = m.from
 	second := lifePlan{body: short, parallelism: m.to, reverse: m.reverse, how: dies}
-	for first.at = 1; ; first.at++ {
-		reached, err := k.run(title, false, first, second)
+	return k.sweep(title, func(at int) []lifePlan {
+		first.at = at
+		return []lifePlan{first, second}
+	})
+}
+
+// sweep runs the scenarios of a series that are this part's own, up to the first in which
+// no life reaches its point.
+func (k *conformKit[T]) sweep(title string, lives func(at int) []lifePlan) error {
+	k.title, k.series = title, k.series+1
+	for k.at = 1; ; k.at++ {
+		if !k.own() {
+			continue
+		}
+		reached, err := k.run(false, lives(k.at)...)
 		if err != nil || !reached {
 			return err
 		}
 	}
+}
+
+// own tells whether a scenario is of the part to be run. Neighbours in a series are of
+// different parts, for they are much alike.
+func (k *conformKit[T]) own() bool {
+	return (k.series+k.at)%max(k.sink.Parts, 1) == k.sink.Part
 }
 
 // recoveries has attempts die at every point of their restores, again and again.
@@ -142,17 +167,14 @@ func (k *conformKit[T]) recoveries() error {
 }
 
 func (k *conformKit[T]) recoverAgain(body string, m move, times int) error {
-	for at := 1; ; at++ {
+	return k.sweep(fmt.Sprintf("%d attempts die while they recover", times), func(at int) []lifePlan {
 		lives := []lifePlan{{body: body, parallelism: m.from, how: dies}}
 		for i := range times {
 			p := []int{m.to, m.from}[i%2]
 			lives = append(lives, lifePlan{body: short, parallelism: p, reverse: m.reverse, where: restoring, at: at, how: dies})
 		}
-		reached, err := k.run(fmt.Sprintf("%d attempts die while they recover", times), false, lives...)
-		if err != nil || !reached {
-			return err
-		}
-	}
+		return lives
+	})
 }
 
 // faults has every call of two attempts meet every fault of the outside.
@@ -171,24 +193,18 @@ func (k *conformKit[T]) faults() error {
 }
 
 func (k *conformKit[T]) faultAt(fault int, first bool) error {
-	for at := 1; ; at++ {
+	return k.sweep("the outside fails", func(at int) []lifePlan {
 		sick := lifePlan{body: plain, parallelism: 1, where: calls, at: at, how: dies, fault: fault}
-		lives := []lifePlan{sick}
-		if !first {
-			lives = []lifePlan{{body: "write prepare publish write", parallelism: 1, how: dies}, sick}
+		if first {
+			return []lifePlan{sick}
 		}
-		reached, err := k.run("the outside fails", false, lives...)
-		if err != nil || !reached {
-			return err
-		}
-	}
+		return []lifePlan{{body: "write prepare publish write", parallelism: 1, how: dies}, sick}
+	})
 }
 
 // run runs a scenario, and behind it an attempt that nothing befalls. It tells whether
 // one of them reached the point where it was to end.
-func (k *conformKit[T]) run(title string, watched bool, lives ...lifePlan) (reached bool, err error) {
-	k.count++
-	k.title = title
+func (k *conformKit[T]) run(watched bool, lives ...lifePlan) (reached bool, err error) {
 	w := &conformWorld[T]{sink: &k.sink, outside: k.sink.Outside(), watched: watched}
 	defer w.outside.close()
 	defer w.closeAll()

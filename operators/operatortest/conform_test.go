@@ -24,3 +24,30 @@ func TestConformFinds(t *testing.T) {
 		})
 	}
 }
+
+// The parts of the scenarios are about as large, and together all of them.
+func TestConformParts(t *testing.T) {
+	scenarios := func(part, parts int) (count int) {
+		sink := conformMemory("")
+		outside := sink.Outside
+		sink.Part, sink.Parts = part, parts
+		sink.Outside = func() ConformOutside[int] { count++; return outside() }
+		Conform(t, sink)
+		return count
+	}
+	all, parts, sum := scenarios(0, 0), 5, 0
+	for part := range parts {
+		n := scenarios(part, parts)
+		sum += n
+		// One of each series finds out that it has ended.
+		if n < all/parts || n > all/2 {
+			t.Errorf("part %d has %d scenarios of %d", part, n, all)
+		}
+	}
+	if sum < all {
+		t.Errorf("%d scenarios in %d parts, want all %d", sum, parts, all)
+	}
+	for _, part := range []int{-1, 5} {
+		mustFail(t, func(t TB) { Conform(t, ConformSink[int]{Part: part, Parts: 5}) }, "there is no part")
+	}
+}

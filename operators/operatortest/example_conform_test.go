@@ -91,7 +91,7 @@ func ExampleConform() {
 	test := printed{} // in a test it is a *testing.T
 	operatortest.Conform(test, operatortest.ConformSink[int]{Outside: outside, Value: func(n int) int { return n }})
 	// Output:
-	// operatortest.Conform: scenario 3, nothing happens: readers outside see 2 records, and not what they should:
+	// operatortest.Conform: scenario 3.1, nothing happens: readers outside see 2 records, and not what they should:
 	//   - 0, of t1 (committed), is missing
 	//   - 1, of t1 (committed), is missing
 }
