@@ -44,6 +44,7 @@ var shared = []struct {
 	{"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
 	{"AbortedIsNeverCommitted", TestAbortedIsNeverCommitted}, {"SinksAreApart", TestSinksAreApart},
 	{"TwoJobsOfOnePrefix", TestTwoJobsOfOnePrefix}, {"WritersOfOnePrefix", TestWritersOfOnePrefix}, {"PreparedAndTakenOver", TestPreparedAndTakenOver}, {"SentAndTakenOver", TestSentAndTakenOver},
+	{"SinkConforms", TestSinkConforms}, {"KeepingSinkConforms", TestKeepingSinkConforms},
 	{"KafkaToKafka", TestKafkaToKafka}, {"OffsetsAreCommitted", TestOffsetsAreCommitted},
 }
 

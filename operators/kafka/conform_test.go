@@ -2,8 +2,11 @@ package kafka_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -13,6 +16,8 @@ import (
 	"github.com/weirflow/weir/operators/operatortest"
 )
 
+var conformFull = flag.Bool("conform.full", false, "run all scenarios of the conformance kit, on real brokers too, not a part of them")
+
 // S8, S12, S18, S28: whatever befalls the processes that write to a topic, it has what is
 // decided, once, and no transaction stays open.
 func TestSinkConforms(t *testing.T) { conforms(t) }
@@ -20,24 +25,55 @@ func TestSinkConforms(t *testing.T) { conforms(t) }
 // Output that is kept changes nothing of that.
 func TestKeepingSinkConforms(t *testing.T) { conforms(t, kafka.KeepOutput(1<<20)) }
 
-// conforms gives each scenario a topic of its own, and a prefix.
+// conforms runs parts of the scenarios beside each other: on stand-ins of their own, which
+// get slower with each transactional id, or some of them on one real broker.
 func conforms(t *testing.T, options ...kafka.SinkOption) {
-	s, n := newStand(t, 1, nil, kfake.NumBrokers(1)), 0
+	parts, run, stand := 4, 4, func(t *testing.T) *stand { return newStand(t, 2, nil, kfake.NumBrokers(1)) }
+	if onReal != nil {
+		stand = newStand(t, 2, nil).on
+		if !*conformFull {
+			parts, run = 10, 2
+		}
+	}
+	for part := range run {
+		t.Run(fmt.Sprint("part ", part), func(t *testing.T) {
+			t.Parallel()
+			operatortest.Conform(t, stand(t).conforming(part, parts, options...))
+		})
+	}
+}
+
+// on is the same stand for a test within its own.
+func (s *stand) on(t *testing.T) *stand {
+	other := *s
+	other.t = t
+	return &other
+}
+
+// conforming makes a topic for the scenarios of a part. Each has a prefix of its own, and of
+// the topic what is behind the records of the ones before.
+func (s *stand) conforming(part, parts int, options ...kafka.SinkOption) operatortest.ConformSink[string] {
+	s.t.Helper()
+	n, topic := 0, fmt.Sprint("out", part)
+	s.createTopic(topic, 2)
+	s.t.Cleanup(func() { s.t.Logf("%d scenarios", n) })
 	options = append(options, kafka.PartitionedBy(kafka.RoundRobin))
-	operatortest.Conform(t, operatortest.ConformSink[string]{
+	return operatortest.ConformSink[string]{
 		Value: strconv.Itoa,
+		Part:  part, Parts: parts,
 		Outside: func() operatortest.ConformOutside[string] {
 			n++
-			topic := fmt.Sprint("out", n)
-			s.createTopic(topic, 2)
+			prefix, begin := fmt.Sprintf("job-%d-%d", part, n), s.ends(topic, false)
 			return operatortest.ConformOutside[string]{
-				Sink:      mortal{kafka.Sink(s.cluster, topic, fmt.Sprint("job", n), encodeText, options...)},
-				Committed: func(context.Context) ([]string, error) { return s.visibleIn(topic), nil },
-				Lingering: func(context.Context) ([]string, error) { s.settle(); return s.transactions("Ongoing"), nil },
+				Sink:      mortal{kafka.Sink(s.cluster, topic, prefix, encodeText, options...)},
+				Committed: func(context.Context) ([]string, error) { return s.visibleFrom(topic, begin), nil },
+				Lingering: func(context.Context) ([]string, error) {
+					s.settle()
+					return slices.DeleteFunc(s.transactions("Ongoing"), func(id string) bool { return !strings.HasPrefix(id, prefix+"/") }), nil
+				},
 			}
 		},
-	})
-	t.Logf("%d scenarios", n)
+	}
 }
 
 // mortal is a sink whose processes do nothing more once they have died. The kit lets them

@@ -79,12 +79,17 @@ func (p *process) prepare() []byte {
 }
 
 // visible gives what an outside reader of committed records sees, sorted.
-func (s *stand) visible() []string { return s.visibleIn("out") }
+func (s *stand) visible() []string { return s.visibleFrom("out", nil) }
 
-func (s *stand) visibleIn(topic string) (values []string) {
+// visibleFrom begins at some offset in each partition, or at the first.
+func (s *stand) visibleFrom(topic string, offsets map[int32]int64) (values []string) {
 	s.t.Helper()
 	s.settle()
-	r := s.open(kafka.Source(s.cluster, kafka.InTopics(topic), text, kafka.EndingAt(kafka.UntilLatest())))
+	from := kafka.FromEarliest()
+	if offsets != nil {
+		from = kafka.FromOffsets(map[string]map[int32]int64{topic: offsets})
+	}
+	r := s.open(kafka.Source(s.cluster, kafka.InTopics(topic), text, kafka.StartingAt(from), kafka.EndingAt(kafka.UntilLatest())))
 	for split, reader := range r.readers {
 		got, _ := r.all(split, 1000)
 		values = append(values, got...)
