@@ -32,9 +32,10 @@ test: rocksdb ## all tests; TAGS=norocksdb: those that need no RocksDB
 	go test ./...
 
 test-kafka: KAFKA ?=
-test-kafka: ## the Kafka connector on real brokers, which are killed; by apt Java, Maven and kcat: KAFKA=4.1.1 for one
+test-kafka: ## the Kafka connector on real brokers, which are killed, and a stand-in at length; by apt Java, Maven and kcat: KAFKA=4.1.1 for one
 	.ci/kafka
 	go test -tags kafka -p 1 -count=1 -timeout 60m ./operators/kafka/... -run '^TestReal$(if $(KAFKA),$$/^$(KAFKA)$$)'
+	go test -count=1 -timeout 60m ./operators/kafka -run Conforms -conform.full
 
 race: rocksdb ## all tests under the race detector
 	go test -race -timeout 30m ./...
