@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -121,8 +122,8 @@ type mortalWriter struct {
 	operators.TransactionalWriter[string]
 }
 
-func (w mortalWriter) Write(ctx context.Context, b *operators.Batch[string]) error {
-	defer func() { _ = kafka.AwaitBegun(ctx, w.TransactionalWriter) }()
+func (w mortalWriter) Write(ctx context.Context, b *operators.Batch[string]) (err error) {
+	defer func() { err = errors.Join(err, kafka.AwaitBegun(ctx, w.TransactionalWriter)) }()
 	return w.TransactionalWriter.Write(ctx, b)
 }
 

@@ -22,13 +22,13 @@
 //
 // Sink keeps the two-phase commit by transactions of Kafka's:
 //
-//	Write    begins a transaction at the first record, and sends batches
-//	Prepare  has all acknowledged, and puts a marker into the transaction
+//	Write    begins a transaction with the first record, on the side, and sends batches
+//	Prepare  has all acknowledged, within a transaction that is still alive
 //	Commit   ends it, from any process, by transactional id, producer id and epoch
 //	Recover  aborts what older attempts left open and no checkpoint knows
 //
 // Each transaction begins with InitProducerID, so that a commit which is repeated can
-// never meet a later transaction of the same id. The marker is an offset that the
+// never meet a later transaction of the same id. In it goes a marker: an offset that the
 // transaction commits for a consumer group with the name of its id. When the broker
 // knows the id under a later epoch, the marker tells whether the transaction had been
 // committed or was aborted; before an id serves again, its last marker is read back. Ids

@@ -225,7 +225,7 @@ func (r *rewriter) write(ctx context.Context, again *transaction, send func(*pro
 	defer p.close()
 	p.begin(again, func(ctx context.Context) error { return again.addMarker(ctx, r.client, r.config.patience) })
 	if err = send(p); err == nil {
-		err = p.flush(ctx)
+		_, err = p.flush(ctx)
 	}
 	if err == nil {
 		err = again.mark(ctx, r.client, r.config.patience)

@@ -67,7 +67,7 @@ const takenOver = "another writer has taken over the transactional id"
 // them recovers, where it ends what is open of attempts with lesser numbers. Until then
 // each has what it writes in the topic, once.
 func TestWritersOfOnePrefix(t *testing.T) {
-	write := func(p *process) { p.write("a") }
+	write := func(p *process) { p.s.must(kafka.AwaitBegun(p.s.t.Context(), p.write("a").w)) }
 	send := func(p *process) { p.s.must(p.write("a").w.Flush(p.s.t.Context())) }
 	for _, c := range []struct {
 		name          string
@@ -81,7 +81,8 @@ func TestWritersOfOnePrefix(t *testing.T) {
 		{"the first has committed", [2]messages.Attempt{1, 1}, func(p *process) { p.write("a").commit() }, "its marker is that of another one", "", []string{"a", "b", "c"}},
 		{"the first has not written yet", [2]messages.Attempt{1, 1}, func(*process) {}, "", "its marker is that of another one", []string{"b", "x"}},
 		{"the second has the greater attempt", [2]messages.Attempt{1, 2}, send, takenOver, "", []string{"b", "c"}},
-		{"the second has the greater attempt, and the broker has nothing yet", [2]messages.Attempt{1, 2}, write, "", "", []string{"a", "b", "c", "x"}},
+		{"the second has the greater attempt, and the first has records to send", [2]messages.Attempt{1, 2}, write, takenOver, "", []string{"b", "c"}},
+		{"the second has the greater attempt, and the broker knows nothing of the first", [2]messages.Attempt{1, 2}, func(*process) {}, "", "", []string{"b", "c", "x"}},
 		{"the second has the lesser attempt", [2]messages.Attempt{2, 1}, send, "", "", []string{"a", "b", "c", "x"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -218,14 +218,16 @@ func (p *producer) seal(l *lane) {
 	p.send(l.leader.broker)
 }
 
-// flush has everything sent, and returns when it is acknowledged.
-func (p *producer) flush(ctx context.Context) error {
+// flush has everything sent, and returns when it is acknowledged; some tells whether
+// anything was not.
+func (p *producer) flush(ctx context.Context) (some bool, err error) {
 	p.mu.Lock()
 	for _, l := range p.lanes {
 		p.seal(l)
 	}
+	some = p.waiting > 0
 	p.mu.Unlock()
-	return p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
+	return some, p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
 }
 
 // await returns when something holds, or with the first error.

@@ -226,7 +226,10 @@ func (w *writer[T]) ensureOpen() error {
 }
 
 // Flush implements operators.Writer; Prepare is called instead.
-func (w *writer[T]) Flush(ctx context.Context) error { return w.producer.flush(ctx) }
+func (w *writer[T]) Flush(ctx context.Context) error {
+	_, err := w.producer.flush(ctx)
+	return err
+}
 
 // Prepare implements operators.TransactionalWriter. It has tried for long enough when it
 // fails, so that the attempt does.
@@ -234,7 +237,7 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 	if w.open == nil {
 		return nil, nil
 	}
-	if err := w.producer.flush(ctx); err != nil && !mutant.On("prepared-unacknowledged") {
+	if err := w.acknowledged(ctx); err != nil && !mutant.On("prepared-unacknowledged") {
 		return nil, fmt.Errorf("%w: %w", operators.ErrBroken, err)
 	}
 	w.context.Step("kafka.flushed")
@@ -247,6 +250,16 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 	w.prepared[w.open.Number] = true
 	w.open = nil
 	return handle, nil
+}
+
+// acknowledged has everything acknowledged, by a broker that has not given up the
+// transaction meanwhile: where it has all records already the marker is put in once more.
+func (w *writer[T]) acknowledged(ctx context.Context) error {
+	some, err := w.producer.flush(ctx)
+	if some || err != nil {
+		return err
+	}
+	return w.open.mark(ctx, w.client, w.config.patience)
 }
 
 // Commit implements operators.TransactionalWriter.

@@ -60,7 +60,8 @@ type ConformFault struct {
 // is not, t fails with the scenario, call by call. All is the same in every run.
 //
 // A step is left by a panic, on the goroutine of the call, so that a writer whose call
-// marks one must not hold a lock that others wait for.
+// marks one must not hold a lock that others wait for. That does not end what a writer
+// does on other goroutines: give Conform one that waits for them before it returns.
 func Conform[T any](t TB, sink ConformSink[T]) {
 	t.Helper()
 	if sink.Part < 0 || sink.Part >= max(sink.Parts, 1) {
