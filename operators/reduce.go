@@ -43,7 +43,11 @@ type reducer[K comparable, T any] struct {
 
 	table *table.Table[K, T]
 	out   plan.Output
+	seen  uint64 // what Fetch returned
 }
+
+// fetchRun is how many keys are looked for in memory at once.
+const fetchRun = 32
 
 func (r *reducer[K, T]) Init(rt *plan.Runtime) error {
 	r.out = rt.Output("")
@@ -55,6 +59,9 @@ func (r *reducer[K, T]) Process(_ int, b *plan.Batch) error {
 	values, hashes := r.columns(b)
 	r.batch = b
 	for i := range values {
+		if i%fetchRun == 0 {
+			r.seen = r.table.Fetch(hashes[i:min(i+fetchRun, len(hashes))])
+		}
 		r.at = i
 		place, existed := r.table.Upsert(hashes[i], r.key(values[i]))
 		if existed {

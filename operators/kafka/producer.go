@@ -70,9 +70,9 @@ type lane struct {
 // Bounds of a producer. That of a request stays far below the broker's, which is
 // socket.request.max.bytes, 100 MiB unless somebody changed it.
 const (
-	maxWaiting = 32 << 20 // bytes
+	maxWaiting = 16 << 20 // bytes
 	maxRequest = 16 << 20 // bytes
-	maxSpare   = 16       // batches
+	maxSpare   = 32       // batches
 )
 
 // newProducer asks what partitions there are.

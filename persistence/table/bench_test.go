@@ -46,6 +46,36 @@ func probesOf(keys []int64) []probe {
 	return ps
 }
 
+// Probes in runs, as a batch has them, each run fetched before or not.
+func BenchmarkUpsertRuns(b *testing.B) {
+	for _, fetch := range []bool{false, true} {
+		b.Run(fmt.Sprint("fetch=", fetch), func(b *testing.B) {
+			t, keys := filled(100_000)
+			ps := probesOf(keys)
+			hashes := make([]uint64, len(ps))
+			for i := range ps {
+				hashes[i] = ps[i].hash
+			}
+			b.ResetTimer()
+			j, seen := 0, uint64(0)
+			for range b.N / 32 {
+				if j+32 > len(ps) {
+					j = 0
+				}
+				if fetch {
+					seen ^= t.Fetch(hashes[j : j+32])
+				}
+				for _, p := range ps[j : j+32] {
+					v, _ := t.Upsert(p.hash, p.key)
+					*v++
+				}
+				j += 32
+			}
+			runtime.KeepAlive(seen)
+		})
+	}
+}
+
 func BenchmarkUpsertExisting(b *testing.B) {
 	for _, n := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

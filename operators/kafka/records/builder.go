@@ -3,6 +3,7 @@ package records
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Header is a header of a record. Value nil is null.
@@ -28,16 +29,20 @@ func (b *Builder) Append(time int64, key, value []byte, headers []Header) {
 		b.first, b.last = time, time
 	}
 	b.last = max(b.last, time)
-	b.buf = appendVarint(b.buf, int64(b.size(time, key, value, headers)))
-	b.buf = append(b.buf, 0) // attributes, of which there are none yet
-	b.buf = appendVarint(b.buf, time-b.first)
-	b.buf = appendVarint(b.buf, int64(b.count))
-	b.buf = appendBytes(b.buf, key)
-	b.buf = appendBytes(b.buf, value)
-	b.buf = appendVarint(b.buf, int64(len(headers)))
+	size := b.size(time, key, value, headers)
+	at := len(b.buf)
+	end := at + varintSize(int64(size)) + size
+	b.buf = slices.Grow(b.buf, end-at)[:end]
+	p := putVarint(b.buf[at:], int64(size))
+	p[0] = 0 // attributes, of which there are none yet
+	p = putVarint(p[1:], time-b.first)
+	p = putVarint(p, int64(b.count))
+	p = putBytes(p, key)
+	p = putBytes(p, value)
+	p = putVarint(p, int64(len(headers)))
 	for i := range headers {
-		b.buf = append(appendVarint(b.buf, int64(len(headers[i].Key))), headers[i].Key...)
-		b.buf = appendBytes(b.buf, headers[i].Value)
+		p = putVarint(p, int64(len(headers[i].Key)))
+		p = putBytes(p[copy(p, headers[i].Key):], headers[i].Value)
 	}
 	b.count++
 }
@@ -97,12 +102,13 @@ func (b *Builder) describe(batch []byte, codec int8) {
 	binary.BigEndian.PutUint32(batch[atCount:], uint32(b.count))
 }
 
-// appendBytes writes a length, -1 for nil, and the bytes.
-func appendBytes(buf, p []byte) []byte {
-	if p == nil {
-		return appendVarint(buf, -1)
+// putBytes writes a length, -1 for nil, and the bytes, and gives what is behind them.
+func putBytes(p, v []byte) []byte {
+	if v == nil {
+		return putVarint(p, -1)
 	}
-	return append(appendVarint(buf, int64(len(p))), p...)
+	p = putVarint(p, int64(len(v)))
+	return p[copy(p, v):]
 }
 
 func bytesSize(p []byte) int {
@@ -112,13 +118,18 @@ func bytesSize(p []byte) int {
 	return varintSize(int64(len(p))) + len(p)
 }
 
-func appendVarint(buf []byte, v int64) []byte {
-	u := zigzag(v)
-	for u >= 0x80 {
-		buf = append(buf, byte(u)|0x80)
-		u >>= 7
+// putVarint writes a zigzag varint, one of a byte or two quickly.
+func putVarint(p []byte, v int64) []byte {
+	switch u := zigzag(v); {
+	case u < 1<<7:
+		p[0] = byte(u)
+		return p[1:]
+	case u < 1<<14:
+		p[1], p[0] = byte(u>>7), byte(u)|0x80
+		return p[2:]
+	default:
+		return p[binary.PutUvarint(p, u):]
 	}
-	return append(buf, byte(u))
 }
 
 func varintSize(v int64) int { return (bits.Len64(zigzag(v)|1) + 6) / 7 }

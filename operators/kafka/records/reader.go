@@ -173,10 +173,14 @@ func sized(p []byte) (v, rest []byte, ok bool) {
 	return p[:n:n], p[n:], true
 }
 
-// varint takes a zigzag varint off p; those of one byte quickly.
+// varint takes a zigzag varint off p; those of a byte or two quickly.
 func varint(p []byte) (v int64, rest []byte, ok bool) {
 	if len(p) > 0 && p[0] < 0x80 {
 		return int64(p[0]>>1) ^ -int64(p[0]&1), p[1:], true
+	}
+	if len(p) > 1 && p[1] < 0x80 {
+		u := uint64(p[0]&0x7f) | uint64(p[1])<<7
+		return int64(u>>1) ^ -int64(u&1), p[2:], true
 	}
 	u, n := binary.Uvarint(p)
 	if n <= 0 {
