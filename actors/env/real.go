@@ -12,8 +12,8 @@ import (
 )
 
 // Real is the world as it is: the wall clock, timers of the Go runtime, one
-// goroutine for each call of Work, protoactor's own mailbox. No other code of
-// the engine starts a goroutine.
+// goroutine for each call of Work, protoactor's own mailbox, whose actors run on
+// the same goroutines. No other code of the engine starts a goroutine.
 //
 // The number of works running at once is not bounded here: a bound that made
 // Work wait would block a mailbox, and with it Stop and every barrier. Each
@@ -27,6 +27,8 @@ type Real struct {
 	closed  bool                     // once true, running only falls
 	timers  map[*time.Timer]struct{} // set, neither fired nor cancelled
 	running sync.WaitGroup           // works, and timers that are set or firing
+
+	goroutines goroutines
 }
 
 var _ Env = (*Real)(nil)
@@ -52,6 +54,7 @@ func (r *Real) Close() {
 	r.end()
 	r.cancelTimers()
 	r.running.Wait()
+	r.goroutines.close()
 }
 
 // cancelTimers cancels what is set; a callback already begun is waited for.
@@ -74,8 +77,11 @@ func (r *Real) Rand() *rand.Rand {
 	return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 }
 
-// Props is empty: protoactor's unbounded mailbox and dispatcher.
-func (r *Real) Props() []actor.PropsOption { return nil }
+// Props is a dispatcher that uses goroutines again. The mailbox is protoactor's
+// unbounded one.
+func (r *Real) Props() []actor.PropsOption {
+	return []actor.PropsOption{actor.WithDispatcher(&r.goroutines)}
+}
 
 // Step does nothing: here a node ends by itself.
 func (r *Real) Step(string) {}
@@ -124,7 +130,9 @@ func (r *Real) Work(to *actor.PID, name string, f func(ctx context.Context) any)
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
-	r.running.Go(func() {
+	r.running.Add(1)
+	r.goroutines.Schedule(func() {
+		defer r.running.Done()
 		defer cancel()
 		r.run(ctx, to, name, f)
 	})

@@ -133,3 +133,33 @@ func TestRandIsFreshAtEveryCall(t *testing.T) {
 	}
 	e.Step("does nothing")
 }
+
+// Works that follow each other run on one goroutine, and any number beside each other.
+func TestWorksBesideEachOther(t *testing.T) {
+	e, pid, caught := catcher(t)
+	for range 3 {
+		all := make(chan struct{})
+		for range 100 {
+			e.Work(pid, "one of many", func(ctx context.Context) any { <-all; return "done" })
+		}
+		close(all)
+		for range 100 {
+			if got := <-caught; got != "done" {
+				t.Fatalf("got %v", got)
+			}
+		}
+	}
+	if n := runtime.NumGoroutine(); n > 60 {
+		t.Errorf("%d goroutines wait for works", n)
+	}
+}
+
+// Actors outlive the world that they were spawned in, and go on.
+func TestActorsAfterClose(t *testing.T) {
+	e, pid, caught := catcher(t)
+	e.Close()
+	e.System().Root.Send(pid, "late")
+	if got := <-caught; got != "late" {
+		t.Fatalf("got %v", got)
+	}
+}

@@ -103,7 +103,7 @@ func (b *bench) openLoop(ctx context.Context, in, out string) (*latencies, error
 	return l, errors.Join(<-written, err)
 }
 
-// produceDue writes what is due about each millisecond.
+// produceDue writes what is due, each two milliseconds.
 func produceDue(ctx context.Context, address, topic string, start time.Time, total int64) error {
 	conn, err := connect(address)
 	if err != nil {
@@ -111,7 +111,7 @@ func produceDue(ctx context.Context, address, topic string, start time.Time, tot
 	}
 	defer conn.close()
 	w, numbers := newWriter(conn, topic, ""), numbers(inputSeed)
-	tick := time.NewTicker(time.Millisecond)
+	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	var value []byte
 	for i := int64(0); i < total; {

@@ -21,6 +21,8 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+
+	"github.com/weirflow/weir/operators/kafka/kafkatest"
 )
 
 func main() {
@@ -36,6 +38,7 @@ func main() {
 		seconds = flag.Int64("seconds", 20, "how long latency is measured, after five more")
 		only    = flag.String("only", "", "`regexp` of what to measure: source, sink, pass, sum, latency")
 		version = flag.String("version", "4.1.1", "Kafka's")
+		data    = flag.String("data", "", "`folder` for the broker's data; on a slow disk one that is in memory (default a temporary one)")
 	)
 	flag.Parse()
 	which, err := regexp.Compile(*only)
@@ -45,7 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	b := &bench{records: *million * 1_000_000, rounds: *rounds, seconds: *seconds, which: which}
-	if err := b.run(ctx, *version); err != nil {
+	if err := b.run(ctx, kafkatest.Options{Version: *version, Dir: *data}); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -60,8 +63,8 @@ type bench struct {
 	rows    []row
 }
 
-func (b *bench) run(ctx context.Context, version string) (err error) {
-	if b.stage, err = startStage(ctx, version); err != nil {
+func (b *bench) run(ctx context.Context, broker kafkatest.Options) (err error) {
+	if b.stage, err = startStage(ctx, broker); err != nil {
 		return err
 	}
 	defer func() {
@@ -85,7 +88,7 @@ func (b *bench) run(ctx context.Context, version string) (err error) {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	fmt.Printf("Kafka %s, %s, %d cores, %s, %d M records, %d rounds\n\n", version, processor(), runtime.NumCPU(), runtime.Version(), b.records/1_000_000, b.rounds)
+	fmt.Printf("Kafka %s, %s, %d cores, %s, %d M records, %d rounds\n\n", broker.Version, processor(), runtime.NumCPU(), runtime.Version(), b.records/1_000_000, b.rounds)
 	printRows(b.rows)
 	return nil
 }

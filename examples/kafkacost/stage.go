@@ -24,8 +24,9 @@ type stage struct {
 	topics int
 }
 
-func startStage(ctx context.Context, version string) (*stage, error) {
-	broker, err := kafkatest.Start(ctx, kafkatest.Options{Version: version, Properties: map[string]string{"log.segment.bytes": "1073741824"}})
+func startStage(ctx context.Context, o kafkatest.Options) (*stage, error) {
+	o.Properties = map[string]string{"log.segment.bytes": "1073741824", "file.delete.delay.ms": "0"}
+	broker, err := kafkatest.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
