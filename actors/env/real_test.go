@@ -134,7 +134,7 @@ func TestRandIsFreshAtEveryCall(t *testing.T) {
 	e.Step("does nothing")
 }
 
-// Works that follow each other run on one goroutine, and any number beside each other.
+// Any number of works run beside each other.
 func TestWorksBesideEachOther(t *testing.T) {
 	e, pid, caught := catcher(t)
 	for range 3 {
@@ -148,9 +148,6 @@ func TestWorksBesideEachOther(t *testing.T) {
 				t.Fatalf("got %v", got)
 			}
 		}
-	}
-	if n := runtime.NumGoroutine(); n > 60 {
-		t.Errorf("%d goroutines wait for works", n)
 	}
 }
 
