@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/weirflow/weir/messages"
@@ -33,7 +34,7 @@ type sink struct {
 	commits  []*messages.Prepared // this subtask's share of what was prepared
 	open     bool
 	pending  []*messages.Prepared
-	inDoubt  []*messages.InDoubt // reported with every answer: one may get lost
+	inDoubt  []*messages.InDoubt // reported with every answer until heard: one may get lost
 	retry    int                 // prepares that failed in a row
 	failed   messages.CheckpointID
 	age      age
@@ -172,6 +173,16 @@ func (k *sink) commitOne(ctx context.Context, p *messages.Prepared) error {
 		})
 	}
 	return err
+}
+
+// onHeard drops the doubts that the coordinator knows of: their handles may be large, and
+// would go with every answer. It is told with the next decision, so that a doubt goes once
+// where nothing gets lost, and again for each answer or telling that does.
+func (k *sink) onHeard(keys []uint64) {
+	if len(keys) == 0 || len(k.inDoubt) == 0 {
+		return
+	}
+	k.inDoubt = slices.DeleteFunc(k.inDoubt, func(d *messages.InDoubt) bool { return slices.Contains(keys, d.Key()) })
 }
 
 // abandon drops the open transaction of an attempt that is over. What is

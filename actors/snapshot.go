@@ -182,6 +182,16 @@ func (s *subtask) onComplete(n messages.CheckpointID) error {
 	return nil
 }
 
+// onHeard notes which doubts need not be told again.
+func (s *subtask) onHeard(keys []uint64) {
+	if !s.started {
+		return
+	}
+	for _, k := range s.ops.sinks() {
+		k.onHeard(keys)
+	}
+}
+
 func (s *subtask) tellCommitted(n messages.CheckpointID) {
 	var doubts []*messages.InDoubt
 	for _, k := range s.ops.sinks() {

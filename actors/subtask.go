@@ -167,6 +167,7 @@ func (s *subtask) onOrder(m proto.Message) error {
 	case *messages.TriggerCheckpoint:
 		return s.onTrigger(messages.CheckpointID(m.GetCheckpoint()), m.GetSavepoint())
 	case *messages.CheckpointComplete:
+		s.onHeard(m.GetHeard())
 		return s.onComplete(messages.CheckpointID(m.GetCheckpoint()))
 	case *messages.CheckpointAborted:
 		return s.onAborted(messages.CheckpointID(m.GetCheckpoint()))

@@ -202,7 +202,7 @@ func (j *job) retain() {
 func (j *job) complete(a checkpoint.Complete) {
 	for _, i := range a.Regions {
 		r := j.regions[i]
-		j.sendAll(r, &messages.CheckpointComplete{Job: string(j.cfg.Job), Attempt: uint64(r.attempt), Checkpoint: uint64(a.ID)})
+		j.sendAll(r, &messages.CheckpointComplete{Job: string(j.cfg.Job), Attempt: uint64(r.attempt), Checkpoint: uint64(a.ID), Heard: a.Heard})
 	}
 	j.env.Step("coordinator.commit.sent")
 }

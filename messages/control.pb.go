@@ -1135,6 +1135,7 @@ type CheckpointComplete struct {
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Checkpoint    uint64                 `protobuf:"varint,3,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Heard         []uint64               `protobuf:"fixed64,4,rep,packed,name=heard,proto3" json:"heard,omitempty"` // keys of reported doubts: these need not be told again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1188,6 +1189,13 @@ func (x *CheckpointComplete) GetCheckpoint() uint64 {
 		return x.Checkpoint
 	}
 	return 0
+}
+
+func (x *CheckpointComplete) GetHeard() []uint64 {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
 }
 
 // CheckpointAborted: coordinator -> worker -> every subtask.
@@ -2215,13 +2223,14 @@ const file_control_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12*\n" +
 	"\asubtask\x18\x03 \x01(\v2\x10.weir.v1.SubtaskR\asubtask\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"`\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"v\n" +
 	"\x12CheckpointComplete\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x03 \x01(\x04R\n" +
-	"checkpoint\"w\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05heard\x18\x04 \x03(\x06R\x05heard\"w\n" +
 	"\x11CheckpointAborted\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1e\n" +

@@ -31,7 +31,8 @@ type Publish struct {
 type Complete struct {
 	ID      messages.CheckpointID
 	Regions []int
-	Again   bool // re-sent, because a subtask has not answered yet
+	Heard   []uint64 // keys of doubts that were reported since the last one
+	Again   bool     // re-sent, because a subtask has not answered yet
 }
 
 // Abort tells the subtasks of some regions that a checkpoint will never be.
@@ -89,10 +90,14 @@ func (a Publish) String() string {
 }
 
 func (a Complete) String() string {
-	if a.Again {
-		return fmt.Sprintf("complete %d regions=%v again", a.ID, a.Regions)
+	s := fmt.Sprintf("complete %d regions=%v", a.ID, a.Regions)
+	if len(a.Heard) > 0 {
+		s += fmt.Sprintf(" doubts heard=%d", len(a.Heard))
 	}
-	return fmt.Sprintf("complete %d regions=%v", a.ID, a.Regions)
+	if a.Again {
+		s += " again"
+	}
+	return s
 }
 
 func (a Abort) String() string {

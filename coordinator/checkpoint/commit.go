@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -54,7 +53,8 @@ type ledger struct {
 	settled messages.CheckpointID // committed by every subtask, as far as reported
 	upTo    map[messages.SubtaskID]messages.CheckpointID
 	resend  time.Time
-	doubts  map[string]bool // what was reported as in doubt
+	doubts  map[uint64]bool // what was reported as in doubt, by its key
+	heard   []uint64        // of these, what was since decided checkpoints were last told
 }
 
 func (l *ledger) onDecided(id messages.CheckpointID) { l.decided = max(l.decided, id) }
@@ -85,9 +85,12 @@ func (l *ledger) maybeSettled(regions []region) (messages.CheckpointID, bool) {
 }
 
 // maybeDoubt tells whether d is news: a subtask repeats what is in doubt with
-// every answer, and after every restart.
+// every answer until it is told that this was heard, and after every restart.
 func (l *ledger) maybeDoubt(d *messages.InDoubt) bool {
-	key := doubtKey(d)
+	key := d.Key()
+	if !slices.Contains(l.heard, key) {
+		l.heard = append(l.heard, key)
+	}
 	if l.doubts[key] {
 		return false
 	}
@@ -95,6 +98,10 @@ func (l *ledger) maybeDoubt(d *messages.InDoubt) bool {
 	return true
 }
 
-func doubtKey(d *messages.InDoubt) string {
-	return fmt.Sprintf("%s[%d]@%d:%x", d.GetOperator(), d.GetIndex(), d.GetCheckpoint(), d.GetHandle())
+// takeHeard gives the doubts that were heard, for the next telling of a decision. If
+// that gets lost, they are told again, and heard again.
+func (l *ledger) takeHeard() []uint64 {
+	heard := l.heard
+	l.heard = nil
+	return heard
 }

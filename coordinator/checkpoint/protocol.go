@@ -38,7 +38,7 @@ type region struct {
 func New(cfg Config, regions [][]messages.SubtaskID) *Protocol {
 	p := &Protocol{
 		pace:     pace{cfg: cfg},
-		ledger:   ledger{upTo: map[messages.SubtaskID]messages.CheckpointID{}, doubts: map[string]bool{}},
+		ledger:   ledger{upTo: map[messages.SubtaskID]messages.CheckpointID{}, doubts: map[uint64]bool{}},
 		regionOf: map[messages.SubtaskID]int{},
 		finished: map[messages.SubtaskID]bool{},
 	}

@@ -55,7 +55,7 @@ func (p *Protocol) trigger(now time.Time) []Action {
 // complete tells regions the newest decision and sets the time of the reminder.
 func (p *Protocol) complete(now time.Time, regions []int, again bool) Action {
 	p.ledger.resend = now.Add(p.pace.cfg.CommitRetry)
-	return Complete{ID: p.ledger.decided, Regions: regions, Again: again}
+	return Complete{ID: p.ledger.decided, Regions: regions, Heard: p.ledger.takeHeard(), Again: again}
 }
 
 // remind re-sends the decision to the regions that have not answered in full.
