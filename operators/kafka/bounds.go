@@ -183,7 +183,7 @@ func offsetsAtTime(ctx context.Context, c *client, of []partition, at int64, com
 
 // findCommitted gives the group's offsets, and for partitions without one what reset says.
 func (s Start) findCommitted(ctx context.Context, c *client, of []partition, committed bool) (map[partition]int64, error) {
-	found, err := c.groupOffsets(ctx, s.group, of)
+	found, err := c.groupOffsets(ctx, s.group, of, true)
 	if err != nil {
 		return nil, err
 	}

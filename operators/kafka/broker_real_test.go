@@ -41,7 +41,8 @@ var shared = []struct {
 	{"AnswerOfCommitLost", TestAnswerOfCommitLost}, {"InDoubt", TestInDoubt}, {"FewerSubtasks", TestFewerSubtasks},
 	{"PreparedByOthersIsLeftAlone", TestPreparedByOthersIsLeftAlone}, {"ManyPrepared", TestManyPrepared}, {"AbortOpen", TestAbortOpen},
 	{"LargeRecords", TestLargeRecords}, {"CommittedBeforeAnotherWasPrepared", TestCommittedBeforeAnotherWasPrepared}, {"WritingAgainIsNotWaitedFor", TestWritingAgainIsNotWaitedFor},
-	{"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
+	{"DoubtIsExamined", TestDoubtIsExamined}, {"DoubtIsWrittenAgain", TestDoubtIsWrittenAgain}, {"DoubtIsGone", TestDoubtIsGone},
+	{"DoubtIsWrittenAgainByMany", TestDoubtIsWrittenAgainByMany}, {"MarkerExpires", TestMarkerExpires}, {"ZombiesDoNoHarm", TestZombiesDoNoHarm},
 	{"AbortedIsNeverCommitted", TestAbortedIsNeverCommitted}, {"SinksAreApart", TestSinksAreApart},
 	{"TwoJobsOfOnePrefix", TestTwoJobsOfOnePrefix}, {"WritersOfOnePrefix", TestWritersOfOnePrefix}, {"PreparedAndTakenOver", TestPreparedAndTakenOver}, {"SentAndTakenOver", TestSentAndTakenOver},
 	{"SinkConforms", TestSinkConforms}, {"KeepingSinkConforms", TestKeepingSinkConforms},
@@ -103,21 +104,6 @@ func newRealStand(t *testing.T, b *kafkatest.Broker, partitions int32, topics []
 	}
 	s.writer = s.connect() // the first one remembers topics that were deleted
 	return s
-}
-
-// abortAll ends every transaction that is open, as the next attempt of its job would.
-func (s *stand) abortAll() {
-	s.t.Helper()
-	for _, id := range s.transactions("Ongoing") {
-		s.until("the end of "+id, func() bool {
-			req := kmsg.NewPtrInitProducerIDRequest()
-			req.TransactionalID, req.TransactionTimeoutMillis = &id, 60_000
-			resp, err := req.RequestWith(s.t.Context(), s.writer)
-			s.must(err)
-			return resp.ErrorCode == 0
-		})
-	}
-	s.settle()
 }
 
 func (s *stand) deleteAll() {

@@ -218,11 +218,11 @@ type groupOffset struct {
 }
 
 // groupOffsets gives the offsets that a consumer group has committed, for partitions where
-// it has.
-func (c *client) groupOffsets(ctx context.Context, group string, of []partition) (map[partition]groupOffset, error) {
+// it has. With stable, those that a transaction is about to commit are an error.
+func (c *client) groupOffsets(ctx context.Context, group string, of []partition, stable bool) (map[partition]groupOffset, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	g := kmsg.NewOffsetFetchRequestGroup()
-	g.Group, req.RequireStable = group, true
+	g.Group, req.RequireStable = group, stable
 	for _, some := range byTopic(of) {
 		t := kmsg.NewOffsetFetchRequestGroupTopic()
 		t.Topic, t.Partitions = some.topic, some.partitions

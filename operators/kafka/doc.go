@@ -40,7 +40,7 @@
 // that a job is down. A transaction that was aborted although its checkpoint is complete
 // is written again, exactly once, if KeepOutput has had the checkpoint hold its output. Else
 // it is reported as in doubt (operators.ErrInDoubt) with its partitions and offsets, and
-// its records are not in the topic.
+// its records are not in the topic. InDoubt looks at such a one, and writes it again.
 //
 // A job whose checkpoints take longer than a transaction lasts is refused, and one is
 // taken early when a transaction has half its life behind it. README.md says how to

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirflow/weir/cluster"
+	"github.com/weirflow/weir/messages"
 	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/kafka"
 )
@@ -156,4 +157,55 @@ func ExampleSink() {
 	// <nil>
 	// <nil>
 	// kafka.Sink("visits"): its prefix is " shop"; give one that no other job has, without '/' and blanks around it
+}
+
+// A transaction that a job has reported as in doubt is looked at, and written again.
+func ExampleInDoubt() {
+	brokers, stop := startBroker()
+	defer stop()
+	at := kafka.Cluster{Brokers: brokers}
+	ctx := context.Background()
+	handle := inDoubt(ctx, at) // of a *cluster.InDoubtError, or job.Status().InDoubt
+
+	d, err := kafka.InDoubt(ctx, at, handle)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(d.ID, "is", d.State)
+	for r, err := range d.Records(ctx) {
+		fmt.Printf("%s:%d offset %d: %s %v\n", r.Topic, r.Partition, r.Offset, r.Value, err)
+	}
+	fmt.Println(d.WriteAgain(ctx), d.State)
+	fmt.Println(readCounts(brokers, 2))
+	// Output:
+	// shop/counts/0/1/0 is aborted
+	// counts:1 offset 0: one <nil>
+	// counts:1 offset 1: two <nil>
+	// <nil> committed
+	// [one two]
+}
+
+// inDoubt gives the handle of a transaction that somebody has ended: it did not take the
+// checkpoint into account.
+func inDoubt(ctx context.Context, at kafka.Cluster) (handle []byte) {
+	sink := kafka.Sink(at, "counts", "shop", func(m *kafka.Message, v string) error {
+		m.Value, m.Partition = []byte(v), 1
+		return nil
+	})
+	for attempt := range messages.Attempt(2) {
+		w, err := sink.OpenTransactional(ctx, operators.SinkContext{
+			Operator: "counts", Parallelism: 1, Attempt: 1 + attempt, Now: func() int64 { return time.Now().UnixMilli() }, Step: func(string) {},
+		})
+		if err != nil {
+			panic(err)
+		}
+		defer w.Close()
+		if err := w.Recover(ctx, operators.Recovery{Parallelism: 1}); err != nil || attempt > 0 {
+			break
+		}
+		w.Write(ctx, &operators.Batch[string]{Values: []string{"one", "two"}, Times: []int64{1, 2}})
+		handle, _ = w.Prepare(ctx)
+	}
+	return handle
 }

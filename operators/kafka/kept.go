@@ -167,12 +167,20 @@ func (t *transaction) batches(partitions int) (all []keptBatch, err error) {
 // mayRewrite tells whether it is certain that the broker has aborted a transaction, and
 // whether its output is there: or else why not.
 func (t *transaction) mayRewrite(at marked, some bool, now int64) (ok bool, why string) {
-	age := time.Duration(now-t.Prepared) * time.Millisecond
 	switch {
 	case t.Output == 0:
 		return false, "its output was not kept (kafka.KeepOutput)"
 	case len(t.Kept) == 0:
 		return false, fmt.Sprintf("its output of %d bytes was more than kafka.KeepOutput allowed", t.Output)
+	}
+	return t.surelyAborted(at, some, now)
+}
+
+// surelyAborted tells whether a transaction that the broker knows no more was aborted,
+// by the marker, which does not prove that it was committed; or else why it may not be so.
+func (t *transaction) surelyAborted(at marked, some bool, now int64) (ok bool, why string) {
+	age := time.Duration(now-t.Prepared) * time.Millisecond
+	switch {
 	case some && at.writer != t.Writer:
 		return false, "somebody else has used its id since, so that its marker is gone"
 	case !some && age > keptFor:
@@ -227,11 +235,12 @@ func (r *rewriter) write(ctx context.Context, again *transaction, send func(*pro
 	if err = send(p); err == nil {
 		_, err = p.flush(ctx)
 	}
-	if err == nil {
-		err = again.mark(ctx, r.client, r.config.patience)
-	}
 	if err != nil {
-		return errors.Join(err, r.giveUp(ctx, p, again, err))
+		return errors.Join(err, r.giveUp(ctx, p, again, true))
+	}
+	if err = again.mark(ctx, r.client, r.config.patience); err != nil {
+		answer := (*kerr.Error)(nil)
+		return errors.Join(err, r.giveUp(ctx, p, again, errors.As(err, &answer)))
 	}
 	r.step("kafka.rewritten")
 	return again.end(ctx, r.client, true, r.config.patience)
@@ -240,8 +249,8 @@ func (r *rewriter) write(ctx context.Context, again *transaction, send func(*pro
 // giveUp aborts what could not be written again, or else readers would wait for its
 // time-out. What is still under way may reach the broker at any time: then it is left to
 // who tries next.
-func (r *rewriter) giveUp(ctx context.Context, p *producer, again *transaction, why error) error {
-	if answer := (*kerr.Error)(nil); p.discard(ctx) != nil || !errors.As(why, &answer) && !errors.Is(why, operators.ErrInDoubt) {
+func (r *rewriter) giveUp(ctx context.Context, p *producer, again *transaction, answered bool) error {
+	if p.discard(ctx) != nil || !answered {
 		return fmt.Errorf("transaction %q stays open until it is tried once more, or for at most %v", again.ID, r.config.timeout)
 	}
 	err := again.end(ctx, r.client, false, r.config.patience)

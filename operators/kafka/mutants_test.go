@@ -32,6 +32,8 @@ var planted = []struct{ name, what string }{
 	{"sequence-by-batch", "sequences count batches, not records"},
 	{"restamped", "a batch is sent again as another one"},
 	{"written-once-more", "kept output is written again though somebody has"},
+	{"doubt-judged-before-fence", "a transaction in doubt is written again though somebody has since it was examined"},
+	{"doubt-of-others", "the batches of other producers are taken for those of a transaction in doubt"},
 	{"key-by-length", "partitions are not those of Kafka's own choice"},
 }
 

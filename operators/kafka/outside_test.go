@@ -121,6 +121,21 @@ func (s *stand) transactions(states ...string) (ids []string) {
 	return ids
 }
 
+// abortAll ends every transaction that is open, as the next attempt of its job would.
+func (s *stand) abortAll() {
+	s.t.Helper()
+	for _, id := range s.transactions("Ongoing") {
+		s.until("the end of "+id, func() bool {
+			req := kmsg.NewPtrInitProducerIDRequest()
+			req.TransactionalID, req.TransactionTimeoutMillis = &id, 60_000
+			resp, err := req.RequestWith(s.t.Context(), s.writer)
+			s.must(err)
+			return resp.ErrorCode == 0
+		})
+	}
+	s.settle()
+}
+
 // settle waits until all transactions that were told to end have ended in their
 // partitions: a broker answers before that.
 func (s *stand) settle() {

@@ -105,6 +105,7 @@ func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 	p.txn, p.opening, p.keptBytes = txn, true, 0
 	for _, l := range p.lanes {
 		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
+		l.first, l.last = -1, -1
 	}
 	p.mu.Unlock()
 	p.senders.Go(func() {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/weirflow/weir/messages/mutant"
 	"github.com/weirflow/weir/operators"
 	"github.com/weirflow/weir/operators/kafka/records"
@@ -137,11 +135,9 @@ func (r *reader[T]) enter() (more bool, err error) {
 		r.pass(r.batch.LastOffset + 1)
 		return true, nil
 	}
-	body := r.batch.Body()
-	if r.batch.Codec != 0 {
-		if body, err = r.hub.unpack.Decompress(body, kgo.CompressionCodecType(r.batch.Codec)); err != nil {
-			return false, fmt.Errorf("the batch at offset %d does not decompress: %w", r.batch.FirstOffset, err)
-		}
+	body, err := unpacked(r.hub.unpack, &r.batch)
+	if err != nil {
+		return false, err
 	}
 	r.cursor, r.inside = r.batch.Records(body), true
 	return true, nil

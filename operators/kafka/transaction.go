@@ -229,8 +229,13 @@ func (m marked) proves(t *transaction) bool {
 // if there is no such, or if it has expired (offsets.retention.minutes). It waits for
 // what the broker is still writing.
 func lastMarker(ctx context.Context, c *client, t *transaction) (m marked, some bool, err error) {
+	return markerOf(ctx, c, t, true)
+}
+
+// markerOf is lastMarker, and where not stable it passes over a transaction that is open.
+func markerOf(ctx context.Context, c *client, t *transaction, stable bool) (m marked, some bool, err error) {
 	err = insist(ctx, markerPatience, func() error {
-		all, err := c.groupOffsets(ctx, t.ID, []partition{{t.Topic, 0}})
+		all, err := c.groupOffsets(ctx, t.ID, []partition{{t.Topic, 0}}, stable)
 		if at, ok := all[partition{t.Topic, 0}]; ok {
 			m, some = marked{at.metadata, at.offset}, true
 		}

@@ -60,6 +60,14 @@ func Stamp(batch []byte, p Producer) {
 	binary.BigEndian.PutUint32(batch[atChecksum:], checksum(batch))
 }
 
+// Renew makes of a batch as a log has it one as its producer made it, to be stamped: the
+// broker's own part goes, offsets, leader epoch and whose the time is.
+func Renew(batch []byte) {
+	binary.BigEndian.PutUint64(batch[atFirstOffset:], 0)
+	binary.BigEndian.PutUint32(batch[atLeaderEpoch:], 1<<32-1)
+	binary.BigEndian.PutUint16(batch[atAttributes:], binary.BigEndian.Uint16(batch[atAttributes:])&codecBits)
+}
+
 // Count is the number of records of a finished batch.
 func Count(batch []byte) int32 { return int32(binary.BigEndian.Uint32(batch[atCount:])) }
 

@@ -11,6 +11,7 @@ type Batch struct {
 	FirstOffset   int64
 	LastOffset    int64 // also of a batch whose last records were compacted away
 	ProducerID    int64
+	Epoch         int16 // of the producer
 	Transactional bool
 	Control       bool // it holds a marker that ends a transaction, and no records
 	Codec         int8 // of the records: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd
@@ -69,6 +70,7 @@ func parse(p []byte) Batch {
 	return Batch{
 		FirstOffset: first, LastOffset: first + int64(int32(binary.BigEndian.Uint32(p[atLastDelta:]))),
 		ProducerID:    int64(binary.BigEndian.Uint64(p[atProducer:])),
+		Epoch:         int16(binary.BigEndian.Uint16(p[atEpoch:])),
 		Transactional: attributes&transactionalBit != 0, Control: attributes&controlBit != 0, Codec: int8(attributes & codecBits),
 		Count: Count(p), body: p[HeaderSize:],
 		firstTime:  int64(binary.BigEndian.Uint64(p[atFirstTime:])),

@@ -159,6 +159,24 @@ func rowsOf(t failing, b records.Batch) (rows []row) {
 	}
 }
 
+// A batch as a log has it becomes that of its producer again.
+func TestRenew(t *testing.T) {
+	rows := []row{{time: 5, key: []byte("k"), value: []byte("v")}, {time: 9}}
+	p := records.Producer{ID: 7, Epoch: 3, Sequence: 4, Transactional: true}
+	want := build(rows, p)
+	logged := slices.Clone(want)
+	logged[7], logged[15], logged[22] = 42, 1, logged[22]|0x08|0x40 // offset, leader epoch, time of the log, cleaned
+	records.Stamp(logged, p)
+	if b, _, err := records.Next(logged); err != nil || b.Epoch != 3 || b.FirstOffset != 42 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	records.Renew(logged)
+	records.Stamp(logged, p)
+	if !bytes.Equal(logged[16:], want[16:]) || !bytes.Equal(logged[:12], want[:12]) {
+		t.Errorf("renewed %x, want %x", logged, want)
+	}
+}
+
 // Every flipped bit behind what the broker sets is found by the checksum.
 func TestDamageIsFound(t *testing.T) {
 	batch := build([]row{{time: 5, key: []byte("k"), value: []byte("value")}}, records.NoProducer())
