@@ -23,6 +23,8 @@ func TestGoroutinesAreUsedAgain(t *testing.T) {
 		g.Schedule(func() {})
 		idleOf(g, 1)
 	}
+	g.Schedule(runtime.Goexit) // takes its goroutine with it
+	idleOf(g, 0)
 	var running sync.WaitGroup
 	release := make(chan struct{})
 	for range 10 * maxIdle {
@@ -33,8 +35,6 @@ func TestGoroutinesAreUsedAgain(t *testing.T) {
 	idleOf(g, 0)
 	close(release)
 	idleOf(g, maxIdle)
-	g.Schedule(runtime.Goexit) // takes its goroutine with it
-	idleOf(g, maxIdle-1)
 	g.close()
 	late := make(chan struct{})
 	g.Schedule(func() { close(late) })

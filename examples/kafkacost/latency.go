@@ -13,7 +13,7 @@ import (
 
 const (
 	latencyRate   = 20_000 // records a second
-	latencyWarmUp = 5 * time.Second
+	latencyWarmUp = 20 * time.Second
 )
 
 func (b *bench) latency(ctx context.Context) error {

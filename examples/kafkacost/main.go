@@ -35,7 +35,7 @@ func main() {
 	var (
 		million = flag.Int64("million", 12, "records of the input, in millions")
 		rounds  = flag.Int("rounds", 3, "how often each side runs")
-		seconds = flag.Int64("seconds", 20, "how long latency is measured, after five more")
+		seconds = flag.Int64("seconds", 20, "how long latency is measured, after twenty more")
 		only    = flag.String("only", "", "`regexp` of what to measure: source, sink, pass, sum, latency")
 		version = flag.String("version", "4.1.1", "Kafka's")
 		data    = flag.String("data", "", "`folder` for the broker's data; on a slow disk one that is in memory (default a temporary one)")

@@ -26,6 +26,7 @@ type stage struct {
 
 func startStage(ctx context.Context, o kafkatest.Options) (*stage, error) {
 	o.Properties = map[string]string{"log.segment.bytes": "1073741824", "file.delete.delay.ms": "0"}
+	o.Java = []string{"-Xmx1g", "-XX:TieredStopAtLevel=4"}
 	broker, err := kafkatest.Start(ctx, o)
 	if err != nil {
 		return nil, err

@@ -165,7 +165,7 @@ func ExampleInDoubt() {
 	defer stop()
 	at := kafka.Cluster{Brokers: brokers}
 	ctx := context.Background()
-	handle := inDoubt(ctx, at) // of a *cluster.InDoubtError, or job.Status().InDoubt
+	handle := handleInDoubt(ctx, at) // of a *cluster.InDoubtError, or job.Status().InDoubt
 
 	d, err := kafka.InDoubt(ctx, at, handle)
 	if err != nil {
@@ -186,9 +186,9 @@ func ExampleInDoubt() {
 	// [one two]
 }
 
-// inDoubt gives the handle of a transaction that somebody has ended: it did not take the
+// handleInDoubt gives the handle of a transaction that somebody has ended: it did not take the
 // checkpoint into account.
-func inDoubt(ctx context.Context, at kafka.Cluster) (handle []byte) {
+func handleInDoubt(ctx context.Context, at kafka.Cluster) (handle []byte) {
 	sink := kafka.Sink(at, "counts", "shop", func(m *kafka.Message, v string) error {
 		m.Value, m.Partition = []byte(v), 1
 		return nil

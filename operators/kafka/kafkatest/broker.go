@@ -61,7 +61,7 @@ func prepare(ctx context.Context, o Options) (*Broker, error) {
 	if b.folder, err = makeFolder(o.Dir); err != nil {
 		return nil, err
 	}
-	b.jvm.logging = filepath.Join(b.folder, fileLogging)
+	b.jvm.logging, b.jvm.options = filepath.Join(b.folder, fileLogging), o.Java
 	if o.Secure == nil {
 		return b, nil
 	}

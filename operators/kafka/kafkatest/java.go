@@ -46,15 +46,18 @@ func javaRelease(out []byte) (int, error) {
 }
 
 // jvm is how to run a class of Kafka's.
-type jvm struct{ java, jars, logging string }
+type jvm struct {
+	java, jars, logging string
+	options             []string // behind those of every test
+}
 
 // command runs a class. A broker of a test has little to keep, does not live long, and
 // shares the machine: its heap is small and collected without threads of its own, and code
 // is compiled quickly, which makes a start a third shorter.
 func (j jvm) command(class string, args ...string) *exec.Cmd {
-	all := []string{
-		"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j.configuration=file:" + j.logging, "-Dlog4j2.configurationFile=" + j.logging,
-		"-cp", filepath.Join(j.jars, "*"), class,
-	}
+	all := []string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+	all = append(append(all, j.options...),
+		"-Dlog4j.configuration=file:"+j.logging, "-Dlog4j2.configurationFile="+j.logging,
+		"-cp", filepath.Join(j.jars, "*"), class)
 	return exec.Command(j.java, append(all, args...)...)
 }
