@@ -96,9 +96,8 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, st *
 	watch := newProgress(d.Out, got, count)
 	defer watch.tick.Stop()
 	lives := drawLives(d.Kills, d.Seed, d.meanLife())
-	rate := slowEnough(lives, d.meanLife(), count)
 	for i, life := range lives {
-		p, err := startJob(ctx, d.Folder, rate, st.brokers())
+		p, err := startJob(ctx, d.Folder, slowEnough(d.left(i, lives, crashing), count-got.Trips), st.brokers())
 		if err != nil {
 			return err
 		}
@@ -122,14 +121,25 @@ func (d *demo) liveAndDie(ctx context.Context, got *committed, count int64, st *
 	return watch.until(last, nil)
 }
 
-// slowEnough gives the trips per second at which all lives together cannot
-// reach the end of the input, so that every death hits work in progress.
-func slowEnough(lives []time.Duration, mean time.Duration, count int64) float64 {
-	total := mean
-	for _, life := range lives {
-		total += life
+// crashTakes is more than what a broker needs to be back. The job lives on meanwhile, and
+// makes up for it afterwards.
+const crashTakes = 15 * time.Second
+
+// left is how long life i and those behind it last together, and one more.
+func (d *demo) left(i int, lives []time.Duration, crashing map[int]bool) time.Duration {
+	all := d.meanLife()
+	for j, life := range lives[i:] {
+		if all += life; crashing[i+j] {
+			all += crashTakes
+		}
 	}
-	return float64(count) / total.Seconds()
+	return all
+}
+
+// slowEnough gives the trips per second at which all lives that are left cannot
+// reach the end of the input, so that every death hits work in progress.
+func slowEnough(left time.Duration, trips int64) float64 {
+	return float64(max(1, trips)) / left.Seconds()
 }
 
 // drawLives draws how long each process lives. Every fourth dies while it still
