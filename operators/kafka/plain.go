@@ -49,6 +49,8 @@ func (s *plainSink[T]) Validate() error {
 		switch {
 		case s.config.timeoutSet:
 			return errors.New("option kafka.TransactionTimeout: it has no transactions; leave it out, or use kafka.Sink")
+		case s.config.lingerSet:
+			return errors.New("option kafka.Linger: its batches go out as soon as nothing is under way; leave it out, or use kafka.Sink")
 		case s.config.keepSet:
 			return errors.New("option kafka.KeepOutput: it has no transactions; leave it out, or use kafka.Sink")
 		}

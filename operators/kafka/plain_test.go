@@ -150,9 +150,10 @@ func TestPlainSinkErrors(t *testing.T) {
 		t.Errorf("%v\nwant %s", err, want)
 	}
 	for want, sink := range map[string]operators.Sink[string]{
-		`kafka.AtLeastOnce("out"): option kafka.TransactionTimeout: it has no transactions; leave it out, or use kafka.Sink`: kafka.AtLeastOnce(s.cluster, "out", encodeText, kafka.TransactionTimeout(time.Second)),
-		`kafka.Idempotent("out"): its Encoder is nil; give it one`:                                                           kafka.Idempotent[string](s.cluster, "out", nil),
-		`kafka.AtLeastOnce("out"): option kafka.BatchBytes(0): give 1 byte to 1 GiB`:                                         kafka.AtLeastOnce(s.cluster, "out", encodeText, kafka.BatchBytes(0)),
+		`kafka.AtLeastOnce("out"): option kafka.TransactionTimeout: it has no transactions; leave it out, or use kafka.Sink`:                kafka.AtLeastOnce(s.cluster, "out", encodeText, kafka.TransactionTimeout(time.Second)),
+		`kafka.Idempotent("out"): option kafka.Linger: its batches go out as soon as nothing is under way; leave it out, or use kafka.Sink`: kafka.Idempotent(s.cluster, "out", encodeText, kafka.Linger(time.Second)),
+		`kafka.Idempotent("out"): its Encoder is nil; give it one`:                                                                          kafka.Idempotent[string](s.cluster, "out", nil),
+		`kafka.AtLeastOnce("out"): option kafka.BatchBytes(0): give 1 byte to 1 GiB`:                                                        kafka.AtLeastOnce(s.cluster, "out", encodeText, kafka.BatchBytes(0)),
 	} {
 		if err := sink.(operators.Validator).Validate(); err == nil || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)

@@ -38,6 +38,7 @@ func (o sinkOption) applySink(c *sinkConfig) { o(c) }
 const (
 	DefaultBatchBytes         = 512 << 10
 	DefaultTransactionTimeout = 15 * time.Minute
+	DefaultLinger             = 20 * time.Millisecond
 )
 
 type sinkConfig struct {
@@ -46,6 +47,8 @@ type sinkConfig struct {
 	newPartitioner func() Partitioner
 	timeout        time.Duration // of transactions
 	timeoutSet     bool
+	linger         time.Duration
+	lingerSet      bool
 	keep           int // bytes of a transaction
 	keepSet        bool
 	patience       time.Duration
@@ -53,7 +56,7 @@ type sinkConfig struct {
 }
 
 func newSinkConfig(options []SinkOption) sinkConfig {
-	c := sinkConfig{batchBytes: DefaultBatchBytes, newPartitioner: ByKey, timeout: DefaultTransactionTimeout, patience: DefaultPatience}
+	c := sinkConfig{batchBytes: DefaultBatchBytes, newPartitioner: ByKey, timeout: DefaultTransactionTimeout, linger: DefaultLinger, patience: DefaultPatience}
 	for _, o := range options {
 		if o != nil {
 			o.applySink(&c)
@@ -80,6 +83,14 @@ func PartitionedBy(newPartitioner func() Partitioner) SinkOption {
 // bound is transaction.max.timeout.ms.
 func TransactionTimeout(d time.Duration) SinkOption {
 	return sinkOption(func(c *sinkConfig) { c.timeout, c.timeoutSet = d, true })
+}
+
+// Linger is for how long the records of a transaction may wait for their batch to fill;
+// DefaultLinger without it. It is looked at when records come. Less has fewer left to be
+// acknowledged at a checkpoint, and so a record sooner in sight; more makes batches larger
+// where records are few.
+func Linger(d time.Duration) SinkOption {
+	return sinkOption(func(c *sinkConfig) { c.linger, c.lingerSet = d, true })
 }
 
 // Compression is how batches are compressed.
@@ -121,6 +132,8 @@ func (c *sinkConfig) validate() error {
 		return fmt.Errorf("option kafka.BatchBytes(%d): give 1 byte to 1 GiB", c.batchBytes)
 	case c.newPartitioner == nil:
 		return errors.New("option kafka.PartitionedBy(nil): give it a function that makes partitioners, such as kafka.ByKey")
+	case c.linger < 0:
+		return fmt.Errorf("option kafka.Linger(%v): must not be negative", c.linger)
 	case c.patience <= 0:
 		return fmt.Errorf("option kafka.Patience(%v): must be positive", c.patience)
 	}

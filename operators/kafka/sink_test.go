@@ -425,6 +425,7 @@ func TestSinkRefusesBadOptions(t *testing.T) {
 		{kafka.Sink(good, "a/b", "job", encodeText), `kafka.Sink("a/b"): "a/b" cannot be a topic's name`},
 		{kafka.Sink(good, "out", "", encodeText), `kafka.Sink("out"): its prefix is ""; give one that no other job has, without '/' and blanks around it`},
 		{kafka.Sink[string](good, "out", "job", nil), `kafka.Sink("out"): its Encoder is nil; give it one`},
+		{kafka.Sink(good, "out", "job", encodeText, kafka.Linger(-time.Second)), "option kafka.Linger(-1s): must not be negative"},
 		{kafka.Sink(good, "out", "job", encodeText, kafka.BatchBytes(0)), "option kafka.BatchBytes(0): give 1 byte to 1 GiB"},
 		{kafka.Sink(good, "out", "job", encodeText, kafka.PartitionedBy(nil)), "option kafka.PartitionedBy(nil): give it a function that makes partitioners, such as kafka.ByKey"},
 		{kafka.Sink(good, "out", "job", encodeText, kafka.TransactionTimeout(time.Millisecond)), "option kafka.TransactionTimeout(1ms): give 1s to 24 days"},
@@ -510,6 +511,26 @@ func TestLargeRecords(t *testing.T) {
 	if n := len(s.visible()); n != 3 {
 		t.Errorf("%d records are there, want 3", n)
 	}
+}
+
+// Records of a transaction are on their way before its checkpoint: when their batch is
+// full, or they have waited for long enough.
+func TestLinger(t *testing.T) {
+	s := newStand(t, 1, []string{"out", "later"})
+	soon := s.process(s.sink(kafka.Linger(0)), 1, 0, 1).recover(operators.Recovery{}).write("a")
+	s.until("a record with the broker", func() bool { return s.ends("out", false)[0] > s.ends("out", true)[0] })
+	s.must(soon.w.Commit(t.Context(), soon.prepare()))
+	expect(t, "visible", s.visible(), "a")
+
+	later := s.process(kafka.Sink(s.cluster, "later", "later", encodeText, kafka.Linger(time.Hour)), 1, 0, 1).recover(operators.Recovery{}).write("b")
+	s.must(kafka.AwaitBegun(t.Context(), later.w))
+	before := s.ends("later", false)[0]
+	s.must(kafka.AwaitBegun(t.Context(), later.write("c").w))
+	if at := s.ends("later", false)[0]; at != before {
+		t.Errorf("the partition went on from %d to %d", before, at)
+	}
+	s.must(later.w.Commit(t.Context(), later.prepare()))
+	expect(t, "visible later", s.visibleFrom("later", nil), "b", "c")
 }
 
 // A sink that was quiet for longer than its markers live goes on.

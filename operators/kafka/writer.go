@@ -220,7 +220,7 @@ func (w *writer[T]) ensureOpen() error {
 		return err
 	}
 	w.open = t
-	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.joinEarly) })
+	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.opened) })
 	w.context.Step("kafka.beginning")
 	return nil
 }
