@@ -10,5 +10,5 @@ import (
 // writer.
 func AwaitBegun[T any](ctx context.Context, w operators.TransactionalWriter[T]) error {
 	p := w.(*writer[T]).producer
-	return p.await(ctx, func() bool { return !p.beginning })
+	return p.await(ctx, func() bool { return !p.opening })
 }

@@ -44,8 +44,7 @@ type producer struct {
 	spare     [][]byte
 	as        records.Producer
 	txn       *transaction // nil for a producer without
-	opening   bool         // the broker does not know it yet: nothing is sent
-	beginning bool         // there is more to it, that must be done before it is prepared
+	opening   bool         // the broker does not know it yet: nothing is taken to be sent
 	lingered  time.Time    // when batches that were not full were last sent
 	quiet     bool         // nothing more is to be sent
 	err       error
@@ -101,44 +100,36 @@ func (p *producer) close() {
 }
 
 // begin starts sequences anew, for another transaction, which open begins on the broker:
-// what is added meanwhile waits until open calls opened, or returns. Nothing is waiting
-// before.
+// what is added meanwhile waits. Nothing is waiting before.
 func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 	p.mu.Lock()
-	p.txn, p.opening, p.beginning, p.keptBytes, p.lingered = txn, true, true, 0, time.Now()
+	p.txn, p.opening, p.keptBytes, p.lingered = txn, true, 0, time.Now()
 	for _, l := range p.lanes {
 		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
 		l.first, l.last = -1, -1
 	}
 	p.mu.Unlock()
-	p.senders.Go(func() {
-		err := open(p.ctx)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.beginning = false
-		if err != nil {
-			p.fail(err)
-		}
-		p.letGo()
-	})
+	p.senders.Go(func() { p.opened(open(p.ctx)) })
 }
 
-// opened has the transaction know of the partitions that have records by now, so that
-// nobody waits for it later, and lets go what has waited. If the former fails it is tried
-// again, and told, where they are sent.
-func (p *producer) opened() error {
+// joinEarly has the transaction know of the partitions that have records by now, so that
+// nobody waits for it later. If that fails it is tried again, and told, where they are sent.
+func (p *producer) joinEarly() error {
 	p.mu.Lock()
 	lanes := slices.DeleteFunc(slices.Clone(p.lanes), func(l *lane) bool { return l.building.Count() == 0 && len(l.sealed) == 0 })
 	p.mu.Unlock()
 	_ = p.join(lanes)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.letGo()
 	return nil
 }
 
-func (p *producer) letGo() {
+// opened lets go what has waited for the transaction.
+func (p *producer) opened(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.as, p.opening = p.txn.producer(), false
+	if err != nil {
+		p.fail(err)
+	}
 	for _, l := range p.lanes {
 		if len(l.sealed) > 0 {
 			p.send(l.leader.broker)
@@ -245,7 +236,7 @@ func (p *producer) flush(ctx context.Context) (some bool, err error) {
 	}
 	some = p.waiting > 0
 	p.mu.Unlock()
-	return some, p.await(ctx, func() bool { return p.waiting == 0 && !p.beginning })
+	return some, p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
 }
 
 // await returns when something holds, or with the first error.
@@ -335,7 +326,7 @@ func (p *producer) takeLanes(broker int32) (lanes []*lane) {
 
 // ready tells whether a lane has a batch for a broker, and none under way.
 func (p *producer) ready(l *lane, broker int32) bool {
-	if l.leader.broker != broker || l.sending || p.quiet || p.err != nil || p.ctx.Err() != nil {
+	if l.leader.broker != broker || l.sending || p.opening || p.quiet || p.err != nil || p.ctx.Err() != nil {
 		return false
 	}
 	if p.txn == nil && len(l.sealed) == 0 {
@@ -540,7 +531,7 @@ func (p *producer) discard(ctx context.Context) error {
 	defer cancel()
 	return p.wait(ctx, func() (bool, error) {
 		p.quiet = true
-		if p.beginning || slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }) {
+		if p.opening || slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.sending }) {
 			return false, nil
 		}
 		p.clear()

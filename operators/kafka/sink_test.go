@@ -484,14 +484,14 @@ func TestWriterWaitsWithinABatch(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- p.w.Write(t.Context(), b) }()
-	s.until("32 MiB to wait", func() bool { return taken.Load() > 32 })
+	s.until("16 MiB to wait", func() bool { return taken.Load() > 16 })
 	select {
 	case err := <-done:
 		t.Errorf("the batch was taken, and nothing was acknowledged: %v", err)
 		done <- err
 	case <-time.After(300 * time.Millisecond):
 	}
-	if n := taken.Load(); n > 36 {
+	if n := taken.Load(); n > 20 {
 		t.Errorf("%d MB were taken, and nothing was acknowledged", n)
 	}
 	close(release)

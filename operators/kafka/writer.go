@@ -154,29 +154,26 @@ func (w *writer[T]) next() (t, last *transaction, err error) {
 	return &transaction{ID: id, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}, last, nil
 }
 
-// begin begins a transaction on the broker and puts its marker in, while join has it know
-// of the partitions that will be written.
+// begin begins a transaction on the broker, puts its marker in, and has join tell of the
+// partitions that will be written: one after the other, for beside each other, or beside
+// records that are sent, the broker refuses some of them for a while. The last transaction
+// is read back first, while its handle can still commit it.
 func (w *writer[T]) begin(ctx context.Context, t, last *transaction, join func() error) error {
-	err := both(func() error { return w.readBack(ctx, last) }, func() error {
-		begun, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
-		t.PID, t.Epoch = begun.PID, begun.Epoch
+	if err := w.readBack(ctx, last); err != nil {
 		return err
-	})
+	}
+	begun, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
 	if err != nil {
 		return err
 	}
+	t.PID, t.Epoch = begun.PID, begun.Epoch
 	if err := t.addMarker(ctx, w.client, w.config.patience); err != nil {
 		return err
 	}
-	return both(func() error { return t.mark(ctx, w.client, w.config.patience) }, join)
-}
-
-// both does two things at once.
-func both(a, b func() error) error {
-	first := make(chan error, 1)
-	go func() { first <- a() }()
-	err := b()
-	return errors.Join(<-first, err)
+	if err := t.mark(ctx, w.client, w.config.patience); err != nil {
+		return err
+	}
+	return join()
 }
 
 // readBack makes sure that the last transaction of an id has ended on the partitions'
@@ -220,7 +217,7 @@ func (w *writer[T]) ensureOpen() error {
 		return err
 	}
 	w.open = t
-	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.opened) })
+	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.joinEarly) })
 	w.context.Step("kafka.beginning")
 	return nil
 }
