@@ -126,6 +126,7 @@ type door struct{ path, why string }
 
 var doors = []door{
 	{"actors/env/real.go", "the one door to time, chance and goroutines"},
+	{"actors/env/goroutines.go", "those that are behind it"},
 	{"operators/files/", "a blocking reader waits for files, off the mailbox; roll times are those of the disk"},
 	{"operators/kafka/", "a client waits for brokers, off the mailbox"},
 	{"examples/", "programs of users, who may do as they like"},
