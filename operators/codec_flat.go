@@ -97,42 +97,18 @@ func (s *flatStruct) append(buf []byte, v unsafe.Pointer) []byte {
 func (f *flatField) append(buf []byte, v unsafe.Pointer) []byte {
 	switch f.kind {
 	case flatInt:
-		n := readInt(v, f.size)
+		n := int64(signed(v, f.size))
 		if n < 0 {
 			return appendCBORHead(buf, cborNegative, uint64(^n))
 		}
 		return appendCBORHead(buf, cborUint, uint64(n))
 	case flatUint:
-		return appendCBORHead(buf, cborUint, readUint(v, f.size))
+		return appendCBORHead(buf, cborUint, unsigned(v, f.size))
 	case flatBool:
 		return append(buf, cborFalse+*(*uint8)(v))
 	}
 	text := *(*string)(v)
 	return append(appendCBORHead(buf, cborText, uint64(len(text))), text...)
-}
-
-func readInt(v unsafe.Pointer, size uintptr) int64 {
-	switch size {
-	case 1:
-		return int64(*(*int8)(v))
-	case 2:
-		return int64(*(*int16)(v))
-	case 4:
-		return int64(*(*int32)(v))
-	}
-	return *(*int64)(v)
-}
-
-func readUint(v unsafe.Pointer, size uintptr) uint64 {
-	switch size {
-	case 1:
-		return uint64(*(*uint8)(v))
-	case 2:
-		return uint64(*(*uint16)(v))
-	case 4:
-		return uint64(*(*uint32)(v))
-	}
-	return *(*uint64)(v)
 }
 
 // appendCBORHead appends a head in its shortest form (RFC 8949, section 4.2.1).

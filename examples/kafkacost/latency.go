@@ -31,8 +31,7 @@ func (b *bench) latency(ctx context.Context) error {
 			fmt.Printf("# latency at %v: %s\n", goal.interval, l)
 			all, detail = append(all, l.at(990)), l.String()
 		}
-		b.atMost(fmt.Sprintf("record's time to committed output, 20 k records/s, commits each %v, p99", goal.interval), goal.p99, "ms", all, nil)
-		b.rows[len(b.rows)-1].detail = detail
+		b.atMost(fmt.Sprintf("record's time to committed output, 20 k records/s, commits each %v, p99", goal.interval), goal.p99, "ms", all, detail)
 	}
 	return nil
 }

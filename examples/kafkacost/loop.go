@@ -37,7 +37,7 @@ func connect(address string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{c, c.Broker(int(brokerID))}, nil
+	return &connection{c, c.Broker(brokerID)}, nil
 }
 
 // brokerID is that of kafkatest's brokers.

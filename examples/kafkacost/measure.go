@@ -74,8 +74,8 @@ func (b *bench) source(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.atLeast("source, 100 B records: against sarama's PartitionConsumer", 2, "x", over(got["weir"], got["sarama"]), got)
-	b.atMost("source: cost against a bare fetch loop", 1.3, "x", over(got["loop"], got["weir"]), got)
+	b.atLeast("source, 100 B records: against sarama's PartitionConsumer", 2, "x", over(got["weir"], got["sarama"]), details(got))
+	b.atMost("source: cost against a bare fetch loop", 1.3, "x", over(got["loop"], got["weir"]), details(got))
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (b *bench) sink(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.atLeast("exactly-once sink, 100 B records: against sarama's transactional AsyncProducer", 4, "x", over(got["weir"], got["sarama"]), got)
+	b.atLeast("exactly-once sink, 100 B records: against sarama's transactional AsyncProducer", 4, "x", over(got["weir"], got["sarama"]), details(got))
 	return nil
 }
 
@@ -103,7 +103,7 @@ func (b *bench) through(ctx context.Context, work, title string, result func(tip
 	if err != nil {
 		return err
 	}
-	b.atLeast(title+", Kafka to Kafka, exactly once each 100 ms: records a client CPU-second", 2e6, "M", got["weir"], got)
-	b.atMost(title+": cost against a hand-written loop", 1.3, "x", over(got["loop"], got["weir"]), got)
+	b.atLeast(title+", Kafka to Kafka, exactly once each 100 ms: records a client CPU-second", 2e6, "M", got["weir"], details(got))
+	b.atMost(title+": cost against a hand-written loop", 1.3, "x", over(got["loop"], got["weir"]), details(got))
 	return nil
 }

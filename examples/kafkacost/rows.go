@@ -19,14 +19,14 @@ type row struct {
 	detail     string
 }
 
-func (b *bench) atLeast(work string, goal float64, unit string, got rates, all map[string]rates) {
+func (b *bench) atLeast(work string, goal float64, unit string, got rates, detail string) {
 	s := got.spread()
-	b.rows = append(b.rows, row{work, "at least " + show(goal, unit), s, unit, s.median >= goal, details(all)})
+	b.rows = append(b.rows, row{work, "at least " + show(goal, unit), s, unit, s.median >= goal, detail})
 }
 
-func (b *bench) atMost(work string, goal float64, unit string, got rates, all map[string]rates) {
+func (b *bench) atMost(work string, goal float64, unit string, got rates, detail string) {
 	s := got.spread()
-	b.rows = append(b.rows, row{work, "at most " + show(goal, unit), s, unit, s.median <= goal, details(all)})
+	b.rows = append(b.rows, row{work, "at most " + show(goal, unit), s, unit, s.median <= goal, detail})
 }
 
 // details lists the sides' rates.

@@ -233,7 +233,7 @@ func (r *rewriter) write(ctx context.Context, again *transaction, send func(*pro
 	defer p.close()
 	p.begin(again, func(ctx context.Context) error { return again.addMarker(ctx, r.client, r.config.patience) })
 	if err = send(p); err == nil {
-		_, err = p.flush(ctx)
+		err = p.flush(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, r.giveUp(ctx, p, again, true))

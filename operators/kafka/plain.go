@@ -100,10 +100,7 @@ func (w *plainWriter[T]) Write(ctx context.Context, b *operators.Batch[T]) error
 }
 
 // Flush implements operators.Writer.
-func (w *plainWriter[T]) Flush(ctx context.Context) error {
-	_, err := w.producer.flush(ctx)
-	return err
-}
+func (w *plainWriter[T]) Flush(ctx context.Context) error { return w.producer.flush(ctx) }
 
 // Close implements operators.Writer.
 func (w *plainWriter[T]) Close() error {

@@ -109,17 +109,22 @@ func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 		l.first, l.last = -1, -1
 	}
 	p.mu.Unlock()
-	p.senders.Go(func() { p.opened(open(p.ctx)) })
+	p.senders.Go(func() {
+		err := open(p.ctx)
+		if err == nil {
+			p.joinEarly()
+		}
+		p.opened(err)
+	})
 }
 
 // joinEarly has the transaction know of the partitions that have records by now, so that
 // nobody waits for it later. If that fails it is tried again, and told, where they are sent.
-func (p *producer) joinEarly() error {
+func (p *producer) joinEarly() {
 	p.mu.Lock()
 	lanes := slices.DeleteFunc(slices.Clone(p.lanes), func(l *lane) bool { return l.building.Count() == 0 && len(l.sealed) == 0 })
 	p.mu.Unlock()
 	_ = p.join(lanes)
-	return nil
 }
 
 // opened lets go what has waited for the transaction.
@@ -227,16 +232,21 @@ func (p *producer) seal(l *lane) {
 	p.send(l.leader.broker)
 }
 
-// flush has everything sent, and returns when it is acknowledged; some tells whether
-// anything was not.
-func (p *producer) flush(ctx context.Context) (some bool, err error) {
+// flush has everything sent, and returns when it is acknowledged.
+func (p *producer) flush(ctx context.Context) error {
 	p.mu.Lock()
 	for _, l := range p.lanes {
 		p.seal(l)
 	}
-	some = p.waiting > 0
 	p.mu.Unlock()
-	return some, p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
+	return p.await(ctx, func() bool { return p.waiting == 0 && !p.opening })
+}
+
+// acknowledged tells whether everything is that was added.
+func (p *producer) acknowledged() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting == 0 && !slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.building.Count() > 0 })
 }
 
 // await returns when something holds, or with the first error.

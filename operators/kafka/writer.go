@@ -124,11 +124,11 @@ func (w *writer[T]) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = w.begin(ctx, t, last, func() error {
-		return t.explain("write in", 0, t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}))
-	})
-	if err != nil {
+	if err := w.begin(ctx, t, last); err != nil {
 		return err
+	}
+	if err := t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}); err != nil {
+		return t.explain("write in", 0, err)
 	}
 	if err := t.end(ctx, w.client, false, w.config.patience); err != nil {
 		return t.explain("abort", 0, err)
@@ -154,11 +154,11 @@ func (w *writer[T]) next() (t, last *transaction, err error) {
 	return &transaction{ID: id, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}, last, nil
 }
 
-// begin begins a transaction on the broker, puts its marker in, and has join tell of the
-// partitions that will be written: one after the other, for beside each other, or beside
-// records that are sent, the broker refuses some of them for a while. The last transaction
-// is read back first, while its handle can still commit it.
-func (w *writer[T]) begin(ctx context.Context, t, last *transaction, join func() error) error {
+// begin begins a transaction on the broker and puts its marker in: one request after the
+// other, and before records are sent, for beside each other the broker refuses some of
+// them for a while. The last transaction is read back first, while its handle can still
+// commit it.
+func (w *writer[T]) begin(ctx context.Context, t, last *transaction) error {
 	if err := w.readBack(ctx, last); err != nil {
 		return err
 	}
@@ -170,10 +170,7 @@ func (w *writer[T]) begin(ctx context.Context, t, last *transaction, join func()
 	if err := t.addMarker(ctx, w.client, w.config.patience); err != nil {
 		return err
 	}
-	if err := t.mark(ctx, w.client, w.config.patience); err != nil {
-		return err
-	}
-	return join()
+	return t.mark(ctx, w.client, w.config.patience)
 }
 
 // readBack makes sure that the last transaction of an id has ended on the partitions'
@@ -217,16 +214,13 @@ func (w *writer[T]) ensureOpen() error {
 		return err
 	}
 	w.open = t
-	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last, w.producer.joinEarly) })
+	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last) })
 	w.context.Step("kafka.beginning")
 	return nil
 }
 
 // Flush implements operators.Writer; Prepare is called instead.
-func (w *writer[T]) Flush(ctx context.Context) error {
-	_, err := w.producer.flush(ctx)
-	return err
-}
+func (w *writer[T]) Flush(ctx context.Context) error { return w.producer.flush(ctx) }
 
 // Prepare implements operators.TransactionalWriter. It has tried for long enough when it
 // fails, so that the attempt does.
@@ -252,8 +246,8 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 // acknowledged has everything acknowledged, by a broker that has not given up the
 // transaction meanwhile: where it has all records already the marker is put in once more.
 func (w *writer[T]) acknowledged(ctx context.Context) error {
-	some, err := w.producer.flush(ctx)
-	if some || err != nil {
+	before := w.producer.acknowledged()
+	if err := w.producer.flush(ctx); err != nil || !before {
 		return err
 	}
 	return w.open.mark(ctx, w.client, w.config.patience)
