@@ -69,9 +69,9 @@ soak: ## real processes, many kills, memory watched: MINUTES=10; KAFKA=real: in 
 bench: ## engine against hand-written loops, the table of BENCHMARKS.md
 	go run ./examples/cost
 
-bench-kafka: ## the Kafka connector against hand-written loops and sarama, on a real broker; a table of BENCHMARKS.md
+bench-kafka: ## the Kafka connector against hand-written loops and sarama, on a real broker; a table of BENCHMARKS.md; DATA= is the broker's folder
 	.ci/kafka
-	go -C examples/kafkacost run .
+	go -C examples/kafkacost run . -data "$(DATA)"
 
 fuzz: rocksdb ## every fuzz target for FUZZTIME=10s
 	.ci/fuzz $(FUZZTIME)

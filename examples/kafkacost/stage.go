@@ -24,9 +24,15 @@ type stage struct {
 	topics int
 }
 
+// usualJava are the options of Kafka's own scripts for a broker.
+var usualJava = []string{
+	"-Xms1g", "-Xmx1g", "-XX:TieredStopAtLevel=4",
+	"-XX:-UseSerialGC", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
+}
+
 func startStage(ctx context.Context, o kafkatest.Options) (*stage, error) {
 	o.Properties = map[string]string{"log.segment.bytes": "1073741824", "file.delete.delay.ms": "0"}
-	o.Java = []string{"-Xmx1g", "-XX:TieredStopAtLevel=4"}
+	o.Java = usualJava
 	broker, err := kafkatest.Start(ctx, o)
 	if err != nil {
 		return nil, err

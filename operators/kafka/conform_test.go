@@ -127,6 +127,12 @@ func (w mortalWriter) Write(ctx context.Context, b *operators.Batch[string]) (er
 	return w.TransactionalWriter.Write(ctx, b)
 }
 
+func (w mortalWriter) Commit(ctx context.Context, handle []byte) error {
+	err := w.TransactionalWriter.Commit(ctx, handle)
+	_ = kafka.AwaitBegun(ctx, w.TransactionalWriter)
+	return err
+}
+
 // faults are those of every kind of request that a sink makes. Those that a call has met
 // are noted.
 func (s *stand) faults(l *line, met *sync.Map) (all []operatortest.ConformFault) {

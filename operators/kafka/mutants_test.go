@@ -34,6 +34,7 @@ var planted = []struct{ name, what string }{
 	{"written-once-more", "kept output is written again though somebody has"},
 	{"doubt-judged-before-fence", "a transaction in doubt is written again though somebody has since it was examined"},
 	{"doubt-of-others", "the batches of other producers are taken for those of a transaction in doubt"},
+	{"ahead-for-ever", "a transaction that was begun ahead stays open though nobody wants it"},
 	{"key-by-length", "partitions are not those of Kafka's own choice"},
 }
 

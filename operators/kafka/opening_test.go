@@ -34,9 +34,9 @@ func TestNothingIsTakenWhileATransactionIsBegun(t *testing.T) {
 	must(err)
 	w.open = next
 	hold, p := make(chan struct{}), w.producer
-	p.begin(next, func(ctx context.Context) error {
+	p.begin(next, nil, func(ctx context.Context) error {
 		<-hold
-		return w.begin(ctx, next, last)
+		return w.begin(ctx, newOpening(next, last))
 	})
 	must(w.encoding.write(t.Context(), p, &operators.Batch[string]{Values: []string{"a"}, Times: []int64{1}})) // Linger(0): sealed
 	if lanes := p.takeLanes(p.lanes[0].leader.broker); len(lanes) > 0 {

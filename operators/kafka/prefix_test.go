@@ -78,8 +78,8 @@ func TestWritersOfOnePrefix(t *testing.T) {
 	}{
 		{"the first has records to send", [2]messages.Attempt{1, 1}, write, takenOver, "", []string{"b", "c"}},
 		{"the first has sent some", [2]messages.Attempt{1, 1}, send, takenOver, "", []string{"b", "c"}},
-		{"the first has committed", [2]messages.Attempt{1, 1}, func(p *process) { p.write("a").commit() }, "its marker is that of another one", "", []string{"a", "b", "c"}},
-		{"the first has not written yet", [2]messages.Attempt{1, 1}, func(*process) {}, "", "its marker is that of another one", []string{"b", "x"}},
+		{"the first has committed", [2]messages.Attempt{1, 1}, func(p *process) { p.s.must(p.write("a").commit()) }, takenOver, "", []string{"a", "b", "c"}},
+		{"the first has not written yet", [2]messages.Attempt{1, 1}, func(*process) {}, "", takenOver, []string{"b", "x"}},
 		{"the second has the greater attempt", [2]messages.Attempt{1, 2}, send, takenOver, "", []string{"b", "c"}},
 		{"the second has the greater attempt, and the first has records to send", [2]messages.Attempt{1, 2}, write, takenOver, "", []string{"b", "c"}},
 		{"the second has the greater attempt, and the broker knows nothing of the first", [2]messages.Attempt{1, 2}, func(*process) {}, "", "", []string{"b", "c", "x"}},
@@ -132,7 +132,7 @@ func (p *process) attempt(value string) error {
 	return p.commit()
 }
 
-// commit prepares and commits.
+// commit prepares and commits, and waits for what is begun ahead then.
 func (p *process) commit() error {
 	handle, err := p.w.Prepare(p.s.t.Context())
 	if err != nil {
@@ -141,7 +141,7 @@ func (p *process) commit() error {
 	if err := p.w.Begin(p.s.t.Context()); err != nil {
 		return err
 	}
-	return p.w.Commit(p.s.t.Context(), handle)
+	return errors.Join(p.w.Commit(p.s.t.Context(), handle), kafka.AwaitBegun(p.s.t.Context(), p.w))
 }
 
 func hears(t *testing.T, who string, err error, want string) {

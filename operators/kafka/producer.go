@@ -100,12 +100,16 @@ func (p *producer) close() {
 }
 
 // begin starts sequences anew, for another transaction, which open begins on the broker:
-// what is added meanwhile waits. Nothing is waiting before.
-func (p *producer) begin(txn *transaction, open func(context.Context) error) {
+// what is added meanwhile waits. Nothing is waiting before. The transaction knows of some
+// partitions then. It gives those with records of the last one.
+func (p *producer) begin(txn *transaction, known []partition, open func(context.Context) error) (written []partition) {
 	p.mu.Lock()
 	p.txn, p.opening, p.keptBytes, p.lingered = txn, true, 0, time.Now()
 	for _, l := range p.lanes {
-		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
+		if l.records > 0 {
+			written = append(written, l.partition)
+		}
+		l.sequence, l.joined, l.records, l.kept = 0, slices.Contains(known, l.partition), 0, l.kept[:0]
 		l.first, l.last = -1, -1
 	}
 	p.mu.Unlock()
@@ -116,6 +120,7 @@ func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 		}
 		p.opened(err)
 	})
+	return written
 }
 
 // joinEarly has the transaction know of the partitions that have records by now, so that
@@ -529,7 +534,7 @@ func (p *producer) explain(l *lane, err error) error {
 	case errors.Is(err, kerr.InvalidRecord):
 		return fmt.Errorf("%s: the broker refuses a record; a compacted topic, for one, wants keys that are not null: %w", l.partition, err)
 	case isFenced(err) && p.txn != nil:
-		return fmt.Errorf("%s: another writer has taken over the transactional id %q: a second job with the same prefix, or a later attempt of this one: %w", l.partition, p.txn.ID, err)
+		return fmt.Errorf("%s: another writer has taken over the transactional id %q: a second job with the same prefix, or a later attempt of this one; or the broker gave it up after kafka.TransactionTimeout: %w", l.partition, p.txn.ID, err)
 	}
 	return fmt.Errorf("%s: %w", l.partition, err)
 }

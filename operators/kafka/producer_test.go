@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -16,9 +17,9 @@ import (
 // A request stays below what brokers take, however many partitions have something, and
 // none of these waits for another one's second turn.
 func TestRequestsAreBounded(t *testing.T) {
-	const partitions, size, rounds, bound = 60, 300 << 10, 2, 16 << 20
+	const partitions, twice, size, bound = 60, 20, 300 << 10, 16 << 20
 	s := newStand(t, partitions, []string{"out"}, kfake.NumBrokers(1))
-	p := s.process(s.sink(kafka.BatchBytes(size), kafka.PartitionedBy(oneByOne)), 1, 0, 1).recover(operators.Recovery{})
+	p := s.process(s.sink(kafka.BatchBytes(size), kafka.Linger(time.Hour), kafka.PartitionedBy(oneByOne)), 1, 0, 1).recover(operators.Recovery{})
 	held, release, early, turns := make(chan struct{}), make(chan struct{}), map[int32]bool{}, map[int32]int{}
 	s.fake.ControlKey(kmsg.Produce.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		s.fake.KeepControl()
@@ -44,14 +45,17 @@ func TestRequestsAreBounded(t *testing.T) {
 		return nil, nil, false
 	})
 	value := strings.Repeat("x", size)
-	for range rounds * partitions {
+	for range partitions + twice {
 		p.write(value)
 	}
 	<-held
+	prepared := make(chan []byte)
+	go func() { prepared <- p.prepare() }()
+	s.until("all batches wait", func() bool { return kafka.Waiting(p.w) >= (partitions+twice)*size })
 	close(release)
-	s.must(p.w.Commit(t.Context(), p.prepare()))
-	if n := len(s.visible()); n != rounds*partitions {
-		t.Errorf("%d records are there, want %d", n, rounds*partitions)
+	s.must(p.w.Commit(t.Context(), <-prepared))
+	if n := len(s.visible()); n != partitions+twice {
+		t.Errorf("%d records are there, want %d", n, partitions+twice)
 	}
 }
 

@@ -22,6 +22,7 @@ func TestLastIsReadBackBeforeItsIDIsBegun(t *testing.T) {
 	first := s.process(s.sink(keep), 1, 0, 1).recover(operators.Recovery{}).write("a")
 	handle := first.prepare()
 	s.must(first.w.Commit(t.Context(), handle))
+	s.must(kafka.AwaitBegun(t.Context(), first.w)) // what is to have "b"
 
 	hangs := s.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: -1})
 	var begun atomic.Bool
@@ -29,7 +30,7 @@ func TestLastIsReadBackBeforeItsIDIsBegun(t *testing.T) {
 		begun.Store(true)
 		return nil, nil, false
 	})
-	first.write("b") // its begin reads back "a", which hangs, and would begin the id beside that
+	s.must(first.w.Commit(t.Context(), first.write("b").prepare())) // reads back "a", which hangs, and would begin its id beside that
 	s.until("reading back", func() bool { return hangs.Hits() > 3 })
 	if begun.Load() {
 		t.Error("the id was begun, and its last transaction has not been read back")
@@ -42,5 +43,5 @@ func TestLastIsReadBackBeforeItsIDIsBegun(t *testing.T) {
 	s.must(err)
 
 	s.must(s.process(s.sink(keep), 2, 0, 1).w.Commit(t.Context(), handle)) // the checkpoint still has it
-	expect(t, "visible", s.visible(), "a")
+	expect(t, "visible", s.visible(), "a", "b")
 }

@@ -79,8 +79,9 @@ func PartitionedBy(newPartitioner func() Partitioner) SinkOption {
 
 // TransactionTimeout is after how long the broker gives up a transaction that nobody has
 // ended; DefaultTransactionTimeout without it. It must be longer than any time in which a
-// completed checkpoint may wait for its commit: the job being down included. The broker's
-// bound is transaction.max.timeout.ms.
+// completed checkpoint may wait for its commit: the job being down included. A second of it,
+// or a sixteenth if that is less, may be over when the first record comes, for transactions
+// are begun ahead. The broker's bound is transaction.max.timeout.ms.
 func TransactionTimeout(d time.Duration) SinkOption {
 	return sinkOption(func(c *sinkConfig) { c.timeout, c.timeoutSet = d, true })
 }
@@ -182,8 +183,8 @@ type sink[T any] struct {
 // Kind implements operators.Sink.
 func (s *sink[T]) Kind() operators.SinkKind { return operators.Transactional }
 
-// Lifetime implements operators.Expiring.
-func (s *sink[T]) Lifetime() time.Duration { return s.config.timeout }
+// Lifetime implements operators.Expiring: what is left of the time-out for records.
+func (s *sink[T]) Lifetime() time.Duration { return s.config.timeout - s.config.ahead() }
 
 // Validate finds mistakes before the job runs.
 func (s *sink[T]) Validate() error {

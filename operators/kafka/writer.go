@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -16,7 +17,7 @@ import (
 //
 //	Begin    nothing
 //	Write    at the first record begins a transaction of a free id with the marker in it,
-//	         while it gathers batches
+//	         while it gathers batches; the next one is begun ahead (opening)
 //	Prepare  has all acknowledged; the handle is id, producer and epoch
 //	Commit   EndTxn by the handle, from any process
 //	Recover  aborts what older attempts left open and no checkpoint knows
@@ -37,6 +38,10 @@ type writer[T any] struct {
 
 	id       string // of this writer, unlike any other
 	open     *transaction
+	opened   time.Time
+	quick    bool                    // the last one was prepared soon after it was opened
+	written  []partition             // by the last one
+	ahead    *opening                // the next one; nil: none is begun ahead
 	count    int64                   // transactions so far
 	prepared map[int64]bool          // numbers of those whose commit is not confirmed
 	ended    map[string]*transaction // by id: committed, not read back yet
@@ -124,7 +129,7 @@ func (w *writer[T]) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.begin(ctx, t, last); err != nil {
+	if err := w.begin(ctx, newOpening(t, last)); err != nil {
 		return err
 	}
 	if err := t.addPartitions(ctx, w.client, []partition{{w.sink.topic, 0}}); err != nil {
@@ -158,10 +163,16 @@ func (w *writer[T]) next() (t, last *transaction, err error) {
 // other, and before records are sent, for beside each other the broker refuses some of
 // them for a while. The last transaction is read back first, while its handle can still
 // commit it.
-func (w *writer[T]) begin(ctx context.Context, t, last *transaction) error {
-	if err := w.readBack(ctx, last); err != nil {
+func (w *writer[T]) begin(ctx context.Context, o *opening) error {
+	if o.before != nil {
+		<-o.before.gone
+		o.last, o.before = o.before.last, nil
+	}
+	if err := w.readBack(ctx, o.last); err != nil {
 		return err
 	}
+	o.last = nil
+	t := o.txn
 	begun, err := beginTransaction(ctx, w.client, t.ID, w.config.timeout, w.config.patience)
 	if err != nil {
 		return err
@@ -170,7 +181,10 @@ func (w *writer[T]) begin(ctx context.Context, t, last *transaction) error {
 	if err := t.addMarker(ctx, w.client, w.config.patience); err != nil {
 		return err
 	}
-	return t.mark(ctx, w.client, w.config.patience)
+	if err := t.mark(ctx, w.client, w.config.patience); err != nil || len(o.known) == 0 {
+		return err
+	}
+	return t.explain("write in", 0, t.addPartitions(ctx, w.client, o.known))
 }
 
 // readBack makes sure that the last transaction of an id has ended on the partitions'
@@ -187,7 +201,7 @@ func (w *writer[T]) readBack(ctx context.Context, t *transaction) error {
 	case err != nil:
 		return fmt.Errorf("read the marker of %s: %w", t, err)
 	case some && !at.proves(t):
-		return fmt.Errorf("%s was committed, and its marker is that of another one: number %d of writer %q. Does somebody else commit offsets to the group of that name?", t, at.number, at.writer)
+		return fmt.Errorf("%s was committed, and its marker is that of another one: number %d of writer %q. Does another job have the same prefix, or somebody else commit offsets to the group of that name?", t, at.number, at.writer)
 	}
 	return nil
 }
@@ -209,12 +223,12 @@ func (w *writer[T]) ensureOpen() error {
 	if w.open != nil {
 		return nil
 	}
-	t, last, err := w.next()
+	o, err := w.nextOpening()
 	if err != nil {
 		return err
 	}
-	w.open = t
-	w.producer.begin(t, func(ctx context.Context) error { return w.begin(ctx, t, last) })
+	w.open, w.opened = o.txn, time.Now()
+	w.written = w.producer.begin(o.txn, o.known, o.await)
 	w.context.Step("kafka.beginning")
 	return nil
 }
@@ -239,6 +253,7 @@ func (w *writer[T]) Prepare(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	w.prepared[w.open.Number] = true
+	w.quick = time.Since(w.opened) < w.config.ahead()
 	w.open = nil
 	return handle, nil
 }
@@ -275,6 +290,7 @@ func (w *writer[T]) Commit(ctx context.Context, handle []byte) error {
 		delete(w.prepared, t.Number)
 		t.dropOutput() // the id may not serve again for long
 		w.ended[t.ID] = t
+		w.beginAhead() // of another id: the marker of this one's last is still being written
 		w.slots.release(t.ID)
 	}
 	return nil
@@ -308,9 +324,14 @@ func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error
 	return r.write(ctx, again, func(p *producer) error { return p.addKept(ctx, t) })
 }
 
-// AbortOpen implements operators.TransactionalWriter. What is still under way may reach
-// the broker at any time: then the transaction is left to the next attempt.
+// AbortOpen implements operators.TransactionalWriter.
 func (w *writer[T]) AbortOpen(ctx context.Context) error {
+	return errors.Join(w.abortOpen(ctx), w.dropAhead(ctx))
+}
+
+// abortOpen aborts the open transaction. What is still under way may reach the broker at
+// any time: then it is left to the next attempt.
+func (w *writer[T]) abortOpen(ctx context.Context) error {
 	if w.open == nil {
 		return nil
 	}
@@ -319,15 +340,11 @@ func (w *writer[T]) AbortOpen(ctx context.Context) error {
 	if err := w.producer.discard(ctx); err != nil {
 		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", t.ID, err)
 	}
-	if t.PID == noProducer {
-		return nil // the broker has not begun it
-	}
-	err := t.end(ctx, w.client, false, w.config.patience)
-	if err == nil || errors.Is(err, kerr.InvalidTxnState) { // nothing was in it
+	err := w.abort(ctx, t)
+	if err == nil && t.PID != noProducer {
 		w.slots.release(t.ID)
-		return nil
 	}
-	return t.explain("abort", 0, err)
+	return err
 }
 
 // Close implements operators.Writer.

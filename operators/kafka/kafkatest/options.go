@@ -21,8 +21,8 @@ type Options struct {
 	// Properties are further lines of server.properties. They win over what the package sets.
 	Properties map[string]string
 	// Java are further options of the Java machine, behind the package's: a heap of 512 MiB
-	// and quick compilation, which suit tests. A benchmark wants -Xmx1g and
-	// -XX:TieredStopAtLevel=4.
+	// and quick compilation, which suit tests. A benchmark wants -Xmx1g,
+	// -XX:TieredStopAtLevel=4 and -XX:-UseSerialGC with Kafka's usual -XX:+UseG1GC.
 	Java []string
 	// Dir is the folder of data, configuration and log. It is made if need be, and what
 	// lies in it from an earlier broker is gone on with. Default: a temporary folder,
