@@ -14,22 +14,24 @@ import (
 
 // opening is a transaction that is begun on the broker beside the mailbox. Where
 // checkpoints are frequent it is begun ahead, while the one before it is written: to begin
-// one takes five answers, one after the other, which records would have to wait for. That is
+// one takes four answers, one after the other, which records would have to wait for. That is
 // done once a commit is over, for until then readers wait for the broker.
 //
 // What was begun ahead grows old before its first record. After a while in which nobody
 // takes it, it is dropped: aborted, so that nothing is left open where nothing is written.
+//
+// A goroutine of the producer begins it, and ends it where it is dropped. The first fields
+// are that goroutine's until begun is closed, abortErr is until ended is.
 type opening struct {
-	txn    *transaction
-	last   *transaction // of the same id, to be read back first; nil once it has been
-	before *opening     // of the same id, which was dropped and ends first
-	known  []partition  // that it is to have from the beginning
-	since  time.Time
+	txn  *transaction
+	last *transaction // of the same id, to be read back first; nil once it has been
+	err  error        // why the broker has not begun it
 
-	begun chan struct{} // is closed when the broker has begun it, or err says why not
-	err   error
-	gone  chan struct{} // is closed when it was taken, or has been aborted, or left says why not
-	left  error
+	before   *opening // of the same id: it was dropped, and ends first
+	since    time.Time
+	begun    chan struct{}
+	abortErr error
+	ended    chan struct{} // the goroutine is done with it
 
 	mu      sync.Mutex
 	fate    fate
@@ -46,7 +48,10 @@ const (
 )
 
 func newOpening(txn, last *transaction) *opening {
-	return &opening{txn: txn, last: last, since: time.Now(), begun: make(chan struct{}), gone: make(chan struct{}), decided: make(chan struct{})}
+	return &opening{
+		txn: txn, last: last, since: time.Now(),
+		begun: make(chan struct{}), ended: make(chan struct{}), decided: make(chan struct{}),
+	}
 }
 
 // decide sets its fate, unless it is decided, and tells whether it is that now.
@@ -60,85 +65,6 @@ func (o *opening) decide(f fate) bool {
 	return o.fate == f
 }
 
-// maxAhead bounds the age of a transaction that was begun ahead when its first record
-// comes: what it has left of its time-out is Lifetime then.
-const maxAhead = time.Second
-
-func (c *sinkConfig) ahead() time.Duration { return min(maxAhead, c.timeout/16) }
-
-// nextOpening gives the transaction that was begun ahead, or begins one.
-func (w *writer[T]) nextOpening() (*opening, error) {
-	o := w.ahead
-	w.ahead = nil
-	if o == nil {
-		return w.startOpening(taken)
-	}
-	if time.Since(o.since) < w.config.ahead() && o.decide(taken) {
-		return o, nil
-	}
-	o.decide(dropped)
-	w.count++
-	again := newOpening(&transaction{ID: o.txn.ID, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}, nil)
-	again.before = o
-	w.run(again, taken)
-	return again, nil
-}
-
-// beginAhead begins the transaction after the open one, with the partitions of the last
-// one, if it is likely to be wanted soon and there is an id for it.
-func (w *writer[T]) beginAhead() {
-	if !w.quick || w.ahead != nil {
-		return
-	}
-	if o, err := w.startOpening(undecided); err == nil {
-		w.ahead = o
-	}
-}
-
-func (w *writer[T]) startOpening(f fate) (*opening, error) {
-	t, last, err := w.next()
-	if err != nil {
-		return nil, err
-	}
-	o := newOpening(t, last)
-	if f == undecided {
-		o.known = w.written
-	}
-	w.run(o, f)
-	return o, nil
-}
-
-// run has the producer's goroutines begin a transaction, and end it if it is dropped.
-func (w *writer[T]) run(o *opening, f fate) {
-	if f != undecided {
-		o.decide(f)
-	}
-	p := w.producer
-	p.senders.Go(func() {
-		defer close(o.gone)
-		o.err = w.begin(p.ctx, o)
-		close(o.begun)
-		if o.awaitFate(p.ctx, w.config.ahead()); o.decide(dropped) && p.ctx.Err() == nil {
-			o.left = w.abort(p.ctx, o.txn)
-		}
-	})
-}
-
-// awaitFate returns when its fate is decided, or it is too old to be taken.
-func (o *opening) awaitFate(ctx context.Context, age time.Duration) {
-	var old <-chan time.Time
-	if !mutant.On("ahead-for-ever") {
-		timer := time.NewTimer(age - time.Since(o.since))
-		defer timer.Stop()
-		old = timer.C
-	}
-	select {
-	case <-o.decided:
-	case <-old:
-	case <-ctx.Done():
-	}
-}
-
 // await returns when the broker has begun it.
 func (o *opening) await(ctx context.Context) error {
 	select {
@@ -149,7 +75,80 @@ func (o *opening) await(ctx context.Context) error {
 	}
 }
 
-// abort ends a transaction that nothing of is under way.
+// awaitFate returns when its fate is decided, or it is too old to be taken.
+func (o *opening) awaitFate(ctx context.Context, oldest time.Duration) {
+	var old <-chan time.Time
+	if !mutant.On("ahead-for-ever") {
+		timer := time.NewTimer(oldest - time.Since(o.since))
+		defer timer.Stop()
+		old = timer.C
+	}
+	select {
+	case <-o.decided:
+	case <-old:
+	case <-ctx.Done():
+	}
+}
+
+// maxAhead bounds the age of a transaction that was begun ahead when its first record
+// comes: what it has left of its time-out is Lifetime then.
+const maxAhead = time.Second
+
+// ahead is that bound, a sixteenth of the time-out at most.
+func (c *sinkConfig) ahead() time.Duration { return min(c.maxAhead, c.timeout/16) }
+
+// nextOpening gives the transaction that was begun ahead, or begins one.
+func (w *writer[T]) nextOpening() (*opening, error) {
+	o := w.ahead
+	w.ahead = nil
+	switch {
+	case o == nil:
+		t, last, err := w.next()
+		if err != nil {
+			return nil, err
+		}
+		o = newOpening(t, last)
+	case time.Since(o.since) < w.config.ahead() && o.decide(taken):
+		return o, nil
+	default:
+		o.decide(dropped)
+		again := newOpening(w.newTransaction(o.txn.ID), nil)
+		again.before, o = o, again
+	}
+	o.decide(taken)
+	w.start(o)
+	return o, nil
+}
+
+// beginAhead begins the transaction after the open one, if it is likely to be wanted soon
+// and there is an id for it.
+func (w *writer[T]) beginAhead() {
+	if !w.quick || w.ahead != nil {
+		return
+	}
+	if t, last, err := w.next(); err == nil {
+		w.ahead = newOpening(t, last)
+		w.start(w.ahead)
+	}
+}
+
+// start has a goroutine of the producer begin a transaction, and end it if it is dropped.
+func (w *writer[T]) start(o *opening) {
+	p := w.producer
+	p.senders.Go(func() {
+		defer close(o.ended)
+		o.err = w.begin(p.ctx, o)
+		close(o.begun)
+		o.awaitFate(p.ctx, w.config.ahead())
+		if o.decide(dropped) && p.ctx.Err() == nil {
+			o.abortErr = w.abort(p.ctx, o.txn)
+		}
+	})
+}
+
+// abort ends a transaction without records under way. Where it was not begun because the
+// broker did not answer, a request may reach it later: then an empty one is open until its
+// id is begun again, or its time-out.
 func (w *writer[T]) abort(ctx context.Context, t *transaction) error {
 	if t.PID == noProducer {
 		return nil // the broker has not begun it
@@ -161,7 +160,7 @@ func (w *writer[T]) abort(ctx context.Context, t *transaction) error {
 	return t.explain("abort", 0, err)
 }
 
-// dropAhead ends what was begun ahead.
+// dropAhead ends what was begun ahead, once more where its goroutine could not.
 func (w *writer[T]) dropAhead(ctx context.Context) error {
 	o := w.ahead
 	if o == nil {
@@ -169,15 +168,29 @@ func (w *writer[T]) dropAhead(ctx context.Context) error {
 	}
 	w.ahead = nil
 	o.decide(dropped)
-	ctx, cancel := context.WithTimeout(ctx, w.config.patience)
+	waiting, cancel := context.WithTimeout(ctx, w.config.patience)
 	defer cancel()
 	select {
-	case <-o.gone:
-	case <-ctx.Done():
-		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", o.txn.ID, ctx.Err())
+	case <-o.ended:
+	case <-waiting.Done():
+		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", o.txn.ID, waiting.Err())
 	}
-	if o.left == nil {
-		w.slots.release(o.txn.ID)
+	if o.abortErr != nil {
+		o.abortErr = w.abort(ctx, o.txn)
 	}
-	return o.left
+	if isFenced(o.abortErr) {
+		return nil // who has fenced it has ended it
+	}
+	if o.abortErr == nil {
+		w.free(o)
+	}
+	return o.abortErr
+}
+
+// free has the id of what was dropped serve again.
+func (w *writer[T]) free(o *opening) {
+	if o.last != nil {
+		w.ended[o.txn.ID] = o.last // it has not been read back
+	}
+	w.slots.release(o.txn.ID)
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"time"
 
 	"github.com/weirflow/weir/operators"
 )
@@ -23,3 +24,6 @@ func Waiting[T any](w operators.TransactionalWriter[T]) int {
 	defer p.mu.Unlock()
 	return p.waiting
 }
+
+// Ahead has what was begun ahead live longer, so that a test need not be quick.
+func Ahead(d time.Duration) SinkOption { return sinkOption(func(c *sinkConfig) { c.maxAhead = d }) }

@@ -231,7 +231,7 @@ func (r *rewriter) write(ctx context.Context, again *transaction, send func(*pro
 		return err
 	}
 	defer p.close()
-	p.begin(again, nil, func(ctx context.Context) error { return again.addMarker(ctx, r.client, r.config.patience) })
+	p.begin(again, func(ctx context.Context) error { return again.addMarker(ctx, r.client, r.config.patience) })
 	if err = send(p); err == nil {
 		err = p.flush(ctx)
 	}

@@ -34,7 +34,7 @@ func TestNothingIsTakenWhileATransactionIsBegun(t *testing.T) {
 	must(err)
 	w.open = next
 	hold, p := make(chan struct{}), w.producer
-	p.begin(next, nil, func(ctx context.Context) error {
+	p.begin(next, func(ctx context.Context) error {
 		<-hold
 		return w.begin(ctx, newOpening(next, last))
 	})

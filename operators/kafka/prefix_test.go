@@ -87,9 +87,9 @@ func TestWritersOfOnePrefix(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStand(t, 1, []string{"out"})
-			first := s.process(s.sink(), c.attempts[0], 0, 1).recover(operators.Recovery{})
+			first := s.process(s.sink(long), c.attempts[0], 0, 1).recover(operators.Recovery{})
 			c.first(first)
-			second := s.process(s.sink(), c.attempts[1], 0, 1).recover(operators.Recovery{})
+			second := s.process(s.sink(long), c.attempts[1], 0, 1).recover(operators.Recovery{})
 			s.must(second.write("b").commit())
 			hears(t, "the first", first.attempt("x"), c.told)
 			hears(t, "the second", second.attempt("c"), c.toldToo)

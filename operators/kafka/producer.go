@@ -100,16 +100,12 @@ func (p *producer) close() {
 }
 
 // begin starts sequences anew, for another transaction, which open begins on the broker:
-// what is added meanwhile waits. Nothing is waiting before. The transaction knows of some
-// partitions then. It gives those with records of the last one.
-func (p *producer) begin(txn *transaction, known []partition, open func(context.Context) error) (written []partition) {
+// what is added meanwhile waits. Nothing is waiting before.
+func (p *producer) begin(txn *transaction, open func(context.Context) error) {
 	p.mu.Lock()
 	p.txn, p.opening, p.keptBytes, p.lingered = txn, true, 0, time.Now()
 	for _, l := range p.lanes {
-		if l.records > 0 {
-			written = append(written, l.partition)
-		}
-		l.sequence, l.joined, l.records, l.kept = 0, slices.Contains(known, l.partition), 0, l.kept[:0]
+		l.sequence, l.joined, l.records, l.kept = 0, false, 0, l.kept[:0]
 		l.first, l.last = -1, -1
 	}
 	p.mu.Unlock()
@@ -120,7 +116,6 @@ func (p *producer) begin(txn *transaction, known []partition, open func(context.
 		}
 		p.opened(err)
 	})
-	return written
 }
 
 // joinEarly has the transaction know of the partitions that have records by now, so that
@@ -136,9 +131,11 @@ func (p *producer) joinEarly() {
 func (p *producer) opened(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.as, p.opening = p.txn.producer(), false
+	p.opening = false
 	if err != nil {
-		p.fail(err)
+		p.fail(err) // the transaction may still be another goroutine's
+	} else {
+		p.as = p.txn.producer()
 	}
 	for _, l := range p.lanes {
 		if len(l.sealed) > 0 {

@@ -19,7 +19,7 @@ import (
 func TestLastIsReadBackBeforeItsIDIsBegun(t *testing.T) {
 	s := newStand(t, 1, []string{"out"})
 	keep := kafka.KeepOutput(1 << 20)
-	first := s.process(s.sink(keep), 1, 0, 1).recover(operators.Recovery{}).write("a")
+	first := s.process(s.sink(keep, long), 1, 0, 1).recover(operators.Recovery{}).write("a")
 	handle := first.prepare()
 	s.must(first.w.Commit(t.Context(), handle))
 	s.must(kafka.AwaitBegun(t.Context(), first.w)) // what is to have "b"

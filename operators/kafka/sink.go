@@ -47,6 +47,7 @@ type sinkConfig struct {
 	newPartitioner func() Partitioner
 	timeout        time.Duration // of transactions
 	timeoutSet     bool
+	maxAhead       time.Duration
 	linger         time.Duration
 	lingerSet      bool
 	keep           int // bytes of a transaction
@@ -56,7 +57,7 @@ type sinkConfig struct {
 }
 
 func newSinkConfig(options []SinkOption) sinkConfig {
-	c := sinkConfig{batchBytes: DefaultBatchBytes, newPartitioner: ByKey, timeout: DefaultTransactionTimeout, linger: DefaultLinger, patience: DefaultPatience}
+	c := sinkConfig{batchBytes: DefaultBatchBytes, newPartitioner: ByKey, timeout: DefaultTransactionTimeout, maxAhead: maxAhead, linger: DefaultLinger, patience: DefaultPatience}
 	for _, o := range options {
 		if o != nil {
 			o.applySink(&c)

@@ -40,7 +40,6 @@ type writer[T any] struct {
 	open     *transaction
 	opened   time.Time
 	quick    bool                    // the last one was prepared soon after it was opened
-	written  []partition             // by the last one
 	ahead    *opening                // the next one; nil: none is begun ahead
 	count    int64                   // transactions so far
 	prepared map[int64]bool          // numbers of those whose commit is not confirmed
@@ -155,8 +154,12 @@ func (w *writer[T]) next() (t, last *transaction, err error) {
 	}
 	last = w.ended[id]
 	delete(w.ended, id)
+	return w.newTransaction(id), last, nil
+}
+
+func (w *writer[T]) newTransaction(id string) *transaction {
 	w.count++
-	return &transaction{ID: id, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}, last, nil
+	return &transaction{ID: id, Topic: w.sink.topic, Writer: w.id, Number: w.count, PID: noProducer}
 }
 
 // begin begins a transaction on the broker and puts its marker in: one request after the
@@ -165,7 +168,7 @@ func (w *writer[T]) next() (t, last *transaction, err error) {
 // commit it.
 func (w *writer[T]) begin(ctx context.Context, o *opening) error {
 	if o.before != nil {
-		<-o.before.gone
+		<-o.before.ended // not for longer than the writer lives
 		o.last, o.before = o.before.last, nil
 	}
 	if err := w.readBack(ctx, o.last); err != nil {
@@ -181,10 +184,7 @@ func (w *writer[T]) begin(ctx context.Context, o *opening) error {
 	if err := t.addMarker(ctx, w.client, w.config.patience); err != nil {
 		return err
 	}
-	if err := t.mark(ctx, w.client, w.config.patience); err != nil || len(o.known) == 0 {
-		return err
-	}
-	return t.explain("write in", 0, t.addPartitions(ctx, w.client, o.known))
+	return t.mark(ctx, w.client, w.config.patience)
 }
 
 // readBack makes sure that the last transaction of an id has ended on the partitions'
@@ -228,7 +228,7 @@ func (w *writer[T]) ensureOpen() error {
 		return err
 	}
 	w.open, w.opened = o.txn, time.Now()
-	w.written = w.producer.begin(o.txn, o.known, o.await)
+	w.producer.begin(o.txn, o.await)
 	w.context.Step("kafka.beginning")
 	return nil
 }
@@ -326,6 +326,9 @@ func (w *writer[T]) settle(ctx context.Context, t *transaction, why error) error
 
 // AbortOpen implements operators.TransactionalWriter.
 func (w *writer[T]) AbortOpen(ctx context.Context) error {
+	if w.ahead != nil {
+		w.ahead.decide(dropped) // it ends beside the other
+	}
 	return errors.Join(w.abortOpen(ctx), w.dropAhead(ctx))
 }
 
