@@ -75,6 +75,17 @@ func (o *opening) await(ctx context.Context) error {
 	}
 }
 
+// failed tells whether what it failed by may be over. That somebody else has taken over its
+// id is for the writer to hear.
+func (o *opening) failed() bool {
+	select {
+	case <-o.begun:
+		return o.err != nil && !isFenced(o.err)
+	default:
+		return false
+	}
+}
+
 // awaitFate returns when its fate is decided, or it is too old to be taken.
 func (o *opening) awaitFate(ctx context.Context, oldest time.Duration) {
 	var old <-chan time.Time
@@ -108,7 +119,7 @@ func (w *writer[T]) nextOpening() (*opening, error) {
 			return nil, err
 		}
 		o = newOpening(t, last)
-	case time.Since(o.since) < w.config.ahead() && o.decide(taken):
+	case !o.failed() && time.Since(o.since) < w.config.ahead() && o.decide(taken):
 		return o, nil
 	default:
 		o.decide(dropped)
