@@ -63,7 +63,7 @@ var failedTest = regexp.MustCompile(`--- FAIL: (Test\w+)|panic: test timed out a
 
 // tested runs the package's tests with a bug planted, up to the first that fails.
 func tested(name string) (out string, err error) {
-	c := exec.Command(os.Args[0], "-test.skip=^TestMutants$", "-test.failfast", "-test.timeout=2m")
+	c := exec.Command(os.Args[0], "-test.skip=^TestMutants$", "-test.failfast", "-test.timeout=3m")
 	c.Env = append(os.Environ(), "WEIR_MUTANT="+name)
 	all, err := c.CombinedOutput()
 	return string(all), err
