@@ -71,7 +71,7 @@ bench: ## engine against hand-written loops, the table of BENCHMARKS.md
 
 bench-kafka: ## the Kafka connector against hand-written loops and sarama, on a real broker; a table of BENCHMARKS.md; DATA= is the broker's folder
 	.ci/kafka
-	go -C examples/kafkacost run . -data "$(DATA)"
+	go -C examples/kafkacost run . -data "$(abspath $(DATA))"
 
 fuzz: rocksdb ## every fuzz target for FUZZTIME=10s
 	.ci/fuzz $(FUZZTIME)

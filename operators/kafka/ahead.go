@@ -2,12 +2,9 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/weirflow/weir/messages/mutant"
 )
@@ -152,23 +149,9 @@ func (w *writer[T]) start(o *opening) {
 		close(o.begun)
 		o.awaitFate(p.ctx, w.config.ahead())
 		if o.decide(dropped) && p.ctx.Err() == nil {
-			o.abortErr = w.abort(p.ctx, o.txn)
+			o.abortErr = o.txn.abort(p.ctx, w.client, w.config.patience)
 		}
 	})
-}
-
-// abort ends a transaction without records under way. Where it was not begun because the
-// broker did not answer, a request may reach it later: then an empty one is open until its
-// id is begun again, or its time-out.
-func (w *writer[T]) abort(ctx context.Context, t *transaction) error {
-	if t.PID == noProducer {
-		return nil // the broker has not begun it
-	}
-	err := t.end(ctx, w.client, false, w.config.patience)
-	if err == nil || errors.Is(err, kerr.InvalidTxnState) { // nothing was in it
-		return nil
-	}
-	return t.explain("abort", 0, err)
 }
 
 // dropAhead ends what was begun ahead, once more where its goroutine could not.
@@ -187,7 +170,7 @@ func (w *writer[T]) dropAhead(ctx context.Context) error {
 		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", o.txn.ID, waiting.Err())
 	}
 	if o.abortErr != nil {
-		o.abortErr = w.abort(ctx, o.txn)
+		o.abortErr = o.txn.abort(ctx, w.client, w.config.patience)
 	}
 	if isFenced(o.abortErr) {
 		return nil // who has fenced it has ended it

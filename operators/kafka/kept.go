@@ -253,9 +253,9 @@ func (r *rewriter) giveUp(ctx context.Context, p *producer, again *transaction, 
 	if p.discard(ctx) != nil || !answered {
 		return fmt.Errorf("transaction %q stays open until it is tried once more, or for at most %v", again.ID, r.config.timeout)
 	}
-	err := again.end(ctx, r.client, false, r.config.patience)
-	if err == nil || isFenced(err) { // somebody else tries, or nothing was in it
+	err := again.abort(ctx, r.client, r.config.patience)
+	if isFenced(err) { // somebody else tries
 		return nil
 	}
-	return again.explain("abort", 0, err)
+	return err
 }

@@ -66,6 +66,16 @@ func (s *stand) deleteTopic(name string) {
 	s.until("the end of topic "+name, func() bool { _, _, there := s.topic(name); return !there })
 }
 
+// deleteGroup deletes a consumer group, with what is committed for it.
+func (s *stand) deleteGroup(name string) {
+	s.t.Helper()
+	req := kmsg.NewPtrDeleteGroupsRequest()
+	req.Groups = []string{name}
+	resp, err := req.RequestWith(s.t.Context(), s.writer)
+	s.must(err)
+	s.must(kerr.ErrorForCode(resp.Groups[0].ErrorCode))
+}
+
 // deleteRecords is what retention does, up to an offset.
 func (s *stand) deleteRecords(topic string, partition int32, before int64) {
 	s.t.Helper()

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,22 +24,15 @@ func TestLastIsReadBackBeforeItsIDIsBegun(t *testing.T) {
 	s.must(kafka.AwaitBegun(t.Context(), first.w)) // what is to have "b"
 
 	hangs := s.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: -1})
-	var begun atomic.Bool
-	s.fake.ControlKey(kmsg.InitProducerID.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		begun.Store(true)
-		return nil, nil, false
-	})
+	begun := s.begins()
 	s.must(first.w.Commit(t.Context(), first.write("b").prepare())) // reads back "a", which hangs, and would begin its id beside that
 	s.until("reading back", func() bool { return hangs.Hits() > 3 })
-	if begun.Load() {
+	if begun.Load() > 0 {
 		t.Error("the id was begun, and its last transaction has not been read back")
 	}
 	s.must(first.w.Close()) // the attempt fails
 	hangs.Remove()
-	req := kmsg.NewPtrDeleteGroupsRequest() // what kafka-transactions.sh abort does to the marker
-	req.Groups = []string{"job/sink/0/1/0"}
-	_, err := req.RequestWith(t.Context(), s.writer)
-	s.must(err)
+	s.deleteGroup("job/sink/0/1/0") // what kafka-transactions.sh abort does to the marker
 
 	s.must(s.process(s.sink(keep), 2, 0, 1).w.Commit(t.Context(), handle)) // the checkpoint still has it
 	expect(t, "visible", s.visible(), "a", "b")

@@ -214,6 +214,20 @@ func (t *transaction) end(ctx context.Context, c *client, commit bool, patience 
 	})
 }
 
+// abort ends a transaction that has nothing under way. Where it was not begun because the
+// broker did not answer, a request may reach it later: then an empty one is open until its
+// id is begun again, or its time-out.
+func (t *transaction) abort(ctx context.Context, c *client, patience time.Duration) error {
+	if t.PID == noProducer {
+		return nil // the broker has not begun it
+	}
+	err := t.end(ctx, c, false, patience)
+	if errors.Is(err, kerr.InvalidTxnState) { // nothing was in it
+		return nil
+	}
+	return t.explain("abort", 0, err)
+}
+
 // marked is what the last committed transaction of an id has left.
 type marked struct {
 	writer string

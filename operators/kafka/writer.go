@@ -343,7 +343,7 @@ func (w *writer[T]) abortOpen(ctx context.Context) error {
 	if err := w.producer.discard(ctx); err != nil {
 		return fmt.Errorf("transaction %q stays open until the next attempt aborts it: %w", t.ID, err)
 	}
-	err := w.abort(ctx, t)
+	err := t.abort(ctx, w.client, w.config.patience)
 	if err == nil && t.PID != noProducer {
 		w.slots.release(t.ID)
 	}
