@@ -25,8 +25,8 @@ func (s *stand) begins() *atomic.Int32 {
 	return n
 }
 
-// long is for what is to be taken.
-var long = kafka.Ahead(time.Minute)
+// long is for what is to be taken, never for what is to begin with its first record.
+var long, never = kafka.Ahead(time.Minute), kafka.Ahead(0)
 
 // ahead is a writer that has begun a transaction ahead, after one with "a".
 func (s *stand) ahead(options ...kafka.SinkOption) *process {

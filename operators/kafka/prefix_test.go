@@ -71,25 +71,28 @@ func TestWritersOfOnePrefix(t *testing.T) {
 	send := func(p *process) { p.s.must(p.write("a").w.Flush(p.s.t.Context())) }
 	for _, c := range []struct {
 		name          string
+		ahead         kafka.SinkOption
 		attempts      [2]messages.Attempt
 		first         func(p *process) // does this before the second begins
 		told, toldToo string           // what the first and the second hear; empty: they go on
 		want          []string
 	}{
-		{"the first has records to send", [2]messages.Attempt{1, 1}, write, takenOver, "", []string{"b", "c"}},
-		{"the first has sent some", [2]messages.Attempt{1, 1}, send, takenOver, "", []string{"b", "c"}},
-		{"the first has committed", [2]messages.Attempt{1, 1}, func(p *process) { p.s.must(p.write("a").commit()) }, takenOver, "", []string{"a", "b", "c"}},
-		{"the first has not written yet", [2]messages.Attempt{1, 1}, func(*process) {}, "", takenOver, []string{"b", "x"}},
-		{"the second has the greater attempt", [2]messages.Attempt{1, 2}, send, takenOver, "", []string{"b", "c"}},
-		{"the second has the greater attempt, and the first has records to send", [2]messages.Attempt{1, 2}, write, takenOver, "", []string{"b", "c"}},
-		{"the second has the greater attempt, and the broker knows nothing of the first", [2]messages.Attempt{1, 2}, func(*process) {}, "", "", []string{"b", "c", "x"}},
-		{"the second has the lesser attempt", [2]messages.Attempt{2, 1}, send, "", "", []string{"a", "b", "c", "x"}},
+		{"the first has records to send", long, [2]messages.Attempt{1, 1}, write, takenOver, "", []string{"b", "c"}},
+		{"the first has sent some", long, [2]messages.Attempt{1, 1}, send, takenOver, "", []string{"b", "c"}},
+		{"the first has committed", long, [2]messages.Attempt{1, 1}, func(p *process) { p.s.must(p.write("a").commit()) }, takenOver, "", []string{"a", "b", "c"}},
+		{"the first has committed, and nothing is begun ahead", never, [2]messages.Attempt{1, 1}, func(p *process) { p.s.must(p.write("a").commit()) }, "its marker is that of another one", "", []string{"a", "b", "c"}},
+		{"the first has not written yet", long, [2]messages.Attempt{1, 1}, func(*process) {}, "", takenOver, []string{"b", "x"}},
+		{"the first has not written yet, and nothing is begun ahead", never, [2]messages.Attempt{1, 1}, func(*process) {}, "", "its marker is that of another one", []string{"b", "x"}},
+		{"the second has the greater attempt", long, [2]messages.Attempt{1, 2}, send, takenOver, "", []string{"b", "c"}},
+		{"the second has the greater attempt, and the first has records to send", long, [2]messages.Attempt{1, 2}, write, takenOver, "", []string{"b", "c"}},
+		{"the second has the greater attempt, and the broker knows nothing of the first", long, [2]messages.Attempt{1, 2}, func(*process) {}, "", "", []string{"b", "c", "x"}},
+		{"the second has the lesser attempt", long, [2]messages.Attempt{2, 1}, send, "", "", []string{"a", "b", "c", "x"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStand(t, 1, []string{"out"})
-			first := s.process(s.sink(long), c.attempts[0], 0, 1).recover(operators.Recovery{})
+			first := s.process(s.sink(c.ahead), c.attempts[0], 0, 1).recover(operators.Recovery{})
 			c.first(first)
-			second := s.process(s.sink(long), c.attempts[1], 0, 1).recover(operators.Recovery{})
+			second := s.process(s.sink(c.ahead), c.attempts[1], 0, 1).recover(operators.Recovery{})
 			s.must(second.write("b").commit())
 			hears(t, "the first", first.attempt("x"), c.told)
 			hears(t, "the second", second.attempt("c"), c.toldToo)
